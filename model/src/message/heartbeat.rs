@@ -1,0 +1,40 @@
+//! Heartbeats: small, frequent, and lossy by design.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Message;
+use crate::{HostName, Order, Timestamp, host::Resources};
+
+/// How often a host beats.
+pub const BEAT_EVERY: Duration = Duration::from_secs(5);
+/// After so long without a beat a host's service is down.
+pub const DOWN_AFTER: Duration = Duration::from_secs(30);
+
+/// A worker on a host is alive, and so large.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostBeat {
+    /// The host.
+    pub host: HostName,
+    /// `compute` or `network`.
+    pub service: String,
+    /// The availability zone that its operator put it in.
+    pub zone: String,
+    /// The agent's own counter; `epoch` tells two lives of an agent apart.
+    pub order: Order,
+    /// When it was sent, by the host's clock.
+    pub at: Timestamp,
+    /// What the host has. All zero for a network worker.
+    pub capacity: Resources,
+    /// What the host really has left now: memory and disk that are free, by the kernel.
+    pub free: Resources,
+    /// How guests are run: `kvm`, `tcg` or `fake`. Empty for a network worker.
+    pub hypervisor: String,
+    /// The program's version.
+    pub version: String,
+}
+
+impl Message for HostBeat {
+    const NAME: &'static str = "host.beat";
+}
