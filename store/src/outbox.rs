@@ -1,0 +1,86 @@
+//! Messages that have been decided but may not have left yet.
+
+use skybus_model::{
+    Timestamp,
+    id::MessageId,
+    message::{Context, Outbox, Outgoing},
+};
+use sqlx::{QueryBuilder, any::AnyRow};
+
+use crate::{Error, Result, Store, Tx, row::Columns};
+
+pub(crate) async fn insert(tx: &mut Tx, message: &Outgoing) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO outbox (id, exchange, routing_key, kind, body, request_id, traceparent, made_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(message.id.to_string())
+    .bind(message.exchange.as_str())
+    .bind(message.routing_key.clone())
+    .bind(message.kind.clone())
+    .bind(String::from_utf8_lossy(&message.body).into_owned())
+    .bind(message.context.request_id.clone())
+    .bind(message.context.traceparent.clone())
+    .bind(message.at.micros())
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+fn read(row: &AnyRow) -> Result<Outgoing> {
+    Ok(Outgoing {
+        id: row.word("id")?,
+        exchange: row.word("exchange")?,
+        routing_key: row.text("routing_key")?,
+        kind: row.text("kind")?,
+        body: row.text("body")?.into_bytes(),
+        context: Context {
+            request_id: row.text("request_id")?,
+            traceparent: row.text("traceparent")?,
+        },
+        at: row.time("made_at")?,
+    })
+}
+
+/// How many messages wait, and since when the oldest does.
+///
+/// # Errors
+/// [`Error::Broken`] when the database fails.
+pub async fn waiting(store: &Store) -> Result<(i64, Option<Timestamp>)> {
+    let row = sqlx::query("SELECT COUNT(*) AS n, MIN(made_at) AS oldest FROM outbox")
+        .fetch_one(store.pool())
+        .await?;
+    Ok((row.number("n")?, row.maybe_time("oldest")?))
+}
+
+impl Outbox for Store {
+    type Error = Error;
+
+    async fn unsent(&self, before: Timestamp, most: u32) -> Result<Vec<Outgoing>> {
+        sqlx::query("SELECT * FROM outbox WHERE made_at < $1 ORDER BY id LIMIT $2")
+            .bind(before.micros())
+            .bind(i64::from(most))
+            .fetch_all(self.pool())
+            .await?
+            .iter()
+            .map(read)
+            .collect()
+    }
+
+    async fn sent(&self, ids: &[MessageId]) -> Result<()> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        // Sent rows are of no further use: what happened is told by operations, hops and events.
+        let mut tx = self.begin().await?;
+        let mut query = QueryBuilder::new("DELETE FROM outbox WHERE id IN (");
+        let mut list = query.separated(", ");
+        for id in ids {
+            list.push_bind(id.to_string());
+        }
+        query.push(")");
+        query.build().execute(tx.conn()).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,64 @@
+//! A change: rows and the messages that they cause, in one transaction.
+
+use skybus_model::message::Outgoing;
+use sqlx::{Any, AnyConnection, Transaction};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::{Engine, Error, Result, Store, outbox};
+
+/// A transaction that may write. Dropped without [`Tx::commit`], it changes nothing.
+#[derive(Debug)]
+pub struct Tx {
+    inner: Transaction<'static, Any>,
+    engine: Engine,
+    leaving: Vec<Outgoing>,
+    _turn: OwnedSemaphorePermit,
+}
+
+impl Tx {
+    pub(crate) async fn begin(store: &Store) -> Result<Self> {
+        let turn = store
+            .writer
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| Error::Broken(sqlx::Error::PoolClosed))?;
+        let inner = match store.engine {
+            // Taking the write lock at once: a transaction that read first could not be upgraded.
+            Engine::Sqlite => store.pool.begin_with("BEGIN IMMEDIATE").await?,
+            Engine::Postgres => store.pool.begin().await?,
+        };
+        Ok(Self { inner, engine: store.engine, leaving: Vec::new(), _turn: turn })
+    }
+
+    /// The connection, for queries.
+    pub fn conn(&mut self) -> &mut AnyConnection {
+        &mut self.inner
+    }
+
+    /// Which engine this is; only for `FOR UPDATE`, which SQLite neither knows nor needs.
+    #[must_use]
+    pub const fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// Puts a message into the outbox. It leaves if, and only if, the transaction commits.
+    ///
+    /// # Errors
+    /// [`Error::Broken`] when the row cannot be written.
+    pub async fn send(&mut self, message: Outgoing) -> Result<()> {
+        outbox::insert(self, &message).await?;
+        self.leaving.push(message);
+        Ok(())
+    }
+
+    /// Commits. What is returned is on disk already; hand it to the relay, which would find it by
+    /// itself, only later.
+    ///
+    /// # Errors
+    /// [`Error::Broken`] when the commit fails; then nothing of the change is there.
+    pub async fn commit(self) -> Result<Vec<Outgoing>> {
+        self.inner.commit().await?;
+        Ok(self.leaving)
+    }
+}
