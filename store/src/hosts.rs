@@ -63,7 +63,9 @@ fn read(row: &AnyRow) -> Result<Host> {
 /// # Errors
 /// [`crate::Error::Broken`] when the database fails.
 pub async fn all(store: &Store) -> Result<Vec<Host>> {
-    let rows = sqlx::query("SELECT * FROM hosts ORDER BY name").fetch_all(store.pool()).await?;
+    let rows = sqlx::query("SELECT * FROM hosts ORDER BY name")
+        .fetch_all(store.pool())
+        .await?;
     rows.iter().map(read).collect()
 }
 
@@ -91,7 +93,7 @@ pub async fn register(tx: &mut Tx, host: &Host) -> Result<()> {
     Ok(())
 }
 
-/// Claims `wanted` on a host if it still fits; whether it did.
+/// Claims `wanted` on a host if it still fits and an operator has not closed the host; whether it did.
 ///
 /// # Errors
 /// [`crate::Error::Broken`] when the database fails.
@@ -106,7 +108,9 @@ pub async fn claim(
          used_disk_gib = used_disk_gib + $4, servers = servers + 1 WHERE name = $1 \
          AND (used_vcpus + $2) * 1000 <= vcpus * $5 \
          AND (used_ram_mib + $3) * 1000 <= ram_mib * $6 \
-         AND (used_disk_gib + $4) * 1000 <= disk_gib * $7",
+         AND (used_disk_gib + $4) * 1000 <= disk_gib * $7 \
+         AND EXISTS (SELECT 1 FROM services WHERE services.host = hosts.name \
+         AND service = 'compute' AND enabled = 1 AND forced_down = 0)",
     )
     .bind(host.as_str())
     .bind(wanted.vcpus)

@@ -5,7 +5,9 @@
 //! messages that it causes ([`outbox`]) are one transaction by construction. What is *not* here: policy,
 //! HTTP and the broker.
 
+pub mod announce;
 pub mod commands;
+pub mod compute;
 pub mod error;
 pub mod events;
 pub mod hops;

@@ -14,7 +14,10 @@ pub async fn get(store: &Store, id: ServerId) -> Result<Server> {
         .bind(id.to_string())
         .fetch_optional(store.pool())
         .await?;
-    row.as_ref().map(read).transpose()?.ok_or_else(|| Error::NotFound(format!("server {id}")))
+    row.as_ref()
+        .map(read)
+        .transpose()?
+        .ok_or_else(|| Error::NotFound(format!("server {id}")))
 }
 
 /// The servers that should be on a host.

@@ -110,6 +110,9 @@ pub struct ImageBytes {
     pub size: i64,
     /// Their SHA-512, in hexadecimal.
     pub sha512: String,
+    /// What the image says of the machine that it needs (`hw_architecture`, `img_hv_type`, …).
+    #[serde(default)]
+    pub properties: BTreeMap<String, String>,
 }
 
 pub(super) fn read(row: &AnyRow) -> Result<Server> {
@@ -120,11 +123,17 @@ pub(super) fn read(row: &AnyRow) -> Result<Server> {
         name: row.text("name")?,
         description: row.maybe_text("description")?,
         hostname: row.text("hostname")?,
-        state: ServerState { vm: row.word("vm_state")?, task: row.maybe_word("task_state")? },
+        state: ServerState {
+            vm: row.word("vm_state")?,
+            task: row.maybe_word("task_state")?,
+        },
         power: row.word("power")?,
         desired: row.json("desired")?,
         generation: Generation(row.number("generation")?),
-        recorded: Order { epoch: row.number("epoch")?, seq: row.number("seq")? },
+        recorded: Order {
+            epoch: row.number("epoch")?,
+            seq: row.number("seq")?,
+        },
         host: row.maybe_word("host")?,
         zone: row.maybe_text("zone")?,
         resources: Resources {

@@ -28,7 +28,11 @@ fn server() -> Server {
         recorded: Order::default(),
         host: None,
         zone: None,
-        resources: Resources { vcpus: 1, ram_mib: 64, disk_gib: 1 },
+        resources: Resources {
+            vcpus: 1,
+            ram_mib: 64,
+            disk_gib: 1,
+        },
         flavor: FlavorSnapshot {
             id: "1".into(),
             name: "m1.tiny".into(),
@@ -40,7 +44,12 @@ fn server() -> Server {
             extra_specs: BTreeMap::new(),
         },
         image: ImageId::random(),
-        image_bytes: ImageBytes { format: DiskFormat::Qcow2, size: 7, sha512: "ab".into() },
+        image_bytes: ImageBytes {
+            format: DiskFormat::Qcow2,
+            size: 7,
+            sha512: "ab".into(),
+            properties: BTreeMap::from([("hw_architecture".into(), "x86_64".into())]),
+        },
         key_name: Some("key1".into()),
         key_public: Some("ssh-ed25519 AAAA".into()),
         user_data: None,

@@ -58,8 +58,14 @@ pub async fn load(tx: &mut Tx, id: ServerId) -> Result<Server> {
         Engine::Sqlite => "SELECT * FROM servers WHERE id = $1",
         Engine::Postgres => "SELECT * FROM servers WHERE id = $1 FOR UPDATE",
     };
-    let row = sqlx::query(sql).bind(id.to_string()).fetch_optional(tx.conn()).await?;
-    row.as_ref().map(read).transpose()?.ok_or_else(|| Error::NotFound(format!("server {id}")))
+    let row = sqlx::query(sql)
+        .bind(id.to_string())
+        .fetch_optional(tx.conn())
+        .await?;
+    row.as_ref()
+        .map(read)
+        .transpose()?
+        .ok_or_else(|| Error::NotFound(format!("server {id}")))
 }
 
 /// Writes what may change of a server that was [`load`]ed.
