@@ -1,0 +1,81 @@
+//! Lists of servers: newest first, in batches that begin after the last server of the one before.
+//!
+//! The database narrows down by what is indexed and what is cheap; what only people's words can say (a
+//! regular expression on names) is left to the caller, who asks for batches until it has enough.
+
+use skybus_model::{
+    Timestamp,
+    id::{ProjectId, ServerId},
+};
+
+use crate::{Result, Store, servers::Server};
+
+/// Which servers are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Of this project only.
+    pub project: Option<ProjectId>,
+    /// Those that are gone as well.
+    pub also_deleted: bool,
+    /// On this host only.
+    pub host: Option<String>,
+    /// Of this image only.
+    pub image: Option<String>,
+    /// Changed at this moment or later.
+    pub changed_since: Option<Timestamp>,
+    /// Changed at this moment or earlier.
+    pub changed_before: Option<Timestamp>,
+}
+
+/// Where a batch begins: after the server that was made then.
+pub type After = (Timestamp, ServerId);
+
+macro_rules! batch_query {
+    ($scope:literal, $life:literal) => {
+        concat!(
+            "SELECT * FROM servers WHERE ",
+            $scope,
+            " AND ",
+            $life,
+            " AND (created_at < $2 OR (created_at = $2 AND id < $3)) \
+             AND ($4 = '' OR host = $4) AND ($5 = '' OR image = $5) \
+             AND updated_at >= $6 AND updated_at <= $7 \
+             ORDER BY created_at DESC, id DESC LIMIT $8"
+        )
+    };
+}
+
+/// The next servers, newest first.
+///
+/// # Errors
+/// [`crate::Error::Broken`] when the database fails.
+pub async fn batch(
+    store: &Store,
+    wanted: &Wanted,
+    after: Option<After>,
+    most: i64,
+) -> Result<Vec<Server>> {
+    let sql = match (wanted.project.is_some(), wanted.also_deleted) {
+        (true, false) => batch_query!("project = $1", "deleted_at IS NULL"),
+        (true, true) => batch_query!("project = $1", "created_at > 0"),
+        (false, false) => batch_query!("$1 = ''", "deleted_at IS NULL"),
+        (false, true) => batch_query!("$1 = ''", "created_at > 0"),
+    };
+    let (before, below) = after.map_or((i64::MAX, String::new()), |(at, id)| {
+        (at.micros(), id.to_string())
+    });
+    sqlx::query(sql)
+        .bind(wanted.project.map(|p| p.to_string()).unwrap_or_default())
+        .bind(before)
+        .bind(below)
+        .bind(wanted.host.clone().unwrap_or_default())
+        .bind(wanted.image.clone().unwrap_or_default())
+        .bind(wanted.changed_since.map_or(i64::MIN, Timestamp::micros))
+        .bind(wanted.changed_before.map_or(i64::MAX, Timestamp::micros))
+        .bind(most)
+        .fetch_all(store.pool())
+        .await?
+        .iter()
+        .map(crate::servers::from_row)
+        .collect()
+}
