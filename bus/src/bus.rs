@@ -1,0 +1,363 @@
+//! The bus as a process sees it: it sends, consumes, calls and beats, and never sees a channel.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures::FutureExt;
+use lapin::{Channel, options::BasicPublishOptions, uri::AMQPUri};
+use skybus_model::{
+    HostName,
+    id::MessageId,
+    message::{
+        Call, Context, Message, Outgoing, Service, heartbeat::HostBeat, routing_key, type_of,
+    },
+};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error};
+
+pub use crate::canary::Timing;
+use crate::{
+    CallError, Delivery, Failed, SendError, Subscription, Verdict,
+    call::{self, Caller},
+    consumer::{self, Ears},
+    link::{Link, Wire},
+    properties,
+    publisher::{Parcel, Publisher},
+    topology::names,
+};
+
+/// Who a process is on the bus, and where the broker is.
+#[derive(Clone)]
+pub struct Settings {
+    /// `amqp://USER:PASSWORD@HOST:PORT/VHOST`.
+    pub url: String,
+    /// Its role.
+    pub service: Service,
+    /// Its name among those of its role: an agent's host, a process's own word. No dots.
+    pub instance: String,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the address: it holds a password.
+        write!(f, "Settings({}@{})", self.service, self.instance)
+    }
+}
+
+/// A process's place on the bus. Cheap to clone.
+#[derive(Clone)]
+pub struct Bus(Arc<Inner>);
+
+struct Inner {
+    settings: Settings,
+    ears: Ears,
+    publish: Link,
+    caller: Option<Caller>,
+    /// The channel for what may be lost, with the number of the connection that it is on.
+    lossy: tokio::sync::Mutex<Option<(Arc<Wire>, Channel)>>,
+    reconnects: watch::Receiver<u64>,
+    end: End,
+}
+
+/// Whether the bus has failed for good, and why.
+#[derive(Clone, Default)]
+struct End {
+    failed: CancellationToken,
+    why: Arc<Mutex<Option<Failed>>>,
+}
+
+impl End {
+    fn set(&self, why: Failed) {
+        error!(%why, "the bus has failed");
+        self.why
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert(why);
+        self.failed.cancel();
+    }
+
+    async fn wait(&self) -> Failed {
+        self.failed.cancelled().await;
+        let why = self
+            .why
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        why.unwrap_or(Failed::Stopped { part: "bus" })
+    }
+}
+
+impl fmt::Debug for Bus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bus")
+            .field("settings", &self.0.settings)
+            .field("connected", &self.connected())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Bus {
+    /// Returns at once; connects and reconnects in the background until the token is cancelled.
+    #[must_use]
+    pub fn connect(settings: Settings, token: CancellationToken) -> Self {
+        Self::connect_with(settings, Timing::default(), token)
+    }
+
+    /// The same with other waiting times.
+    #[must_use]
+    pub fn connect_with(settings: Settings, timing: Timing, token: CancellationToken) -> Self {
+        let end = End::default();
+        let address: AMQPUri = settings.url.parse().unwrap_or_else(|reason| {
+            end.set(Failed::Address { reason });
+            AMQPUri::default()
+        });
+        let sender = format!("{}@{}", settings.service, settings.instance);
+        // Two connections, because a broker that blocks publishers stops reading from them altogether.
+        let link = |purpose| {
+            Link::new(
+                format!("{sender} {purpose}"),
+                address.clone(),
+                token.clone(),
+            )
+        };
+        let ((publish, keep_publish), (consume, keep_consume)) = (link("publish"), link("consume"));
+        let (publisher, publishing) = Publisher::new(publish.clone());
+        let ears = Ears {
+            link: consume.clone(),
+            publisher,
+            sender,
+            timing,
+            token: token.clone(),
+        };
+        let (count, reconnects) = watch::channel(0);
+        let mut caller = None;
+        if !end.failed.is_cancelled() {
+            keep(&end, &token, "publisher", publishing.map(Ok));
+            keep(&end, &token, "link", keep_publish.map(Ok));
+            keep(&end, &token, "link", keep_consume.map(Ok));
+            keep(
+                &end,
+                &token,
+                "link",
+                count_links(publish.clone(), consume, count).map(Ok),
+            );
+            if settings.service == Service::Api {
+                let (asks, hear) = Caller::new(ears.clone(), settings.service, &settings.instance);
+                keep(&end, &token, "caller", hear);
+                caller = Some(asks);
+            }
+        }
+        let lossy = tokio::sync::Mutex::default();
+        Self(Arc::new(Inner {
+            settings,
+            ears,
+            publish,
+            caller,
+            lossy,
+            reconnects,
+            end,
+        }))
+    }
+
+    /// Whether messages can come and go now.
+    #[must_use]
+    pub fn connected(&self) -> bool {
+        self.0.publish.current().is_some() && self.0.ears.link.current().is_some()
+    }
+
+    /// Whether the broker has stopped taking messages (a memory or disk alarm of its own).
+    #[must_use]
+    pub fn blocked(&self) -> bool {
+        self.0.publish.is_blocked()
+    }
+
+    /// Returns once both connections stand.
+    pub async fn wait_connected(&self) {
+        self.0.publish.wait().await;
+        self.0.ears.link.wait().await;
+    }
+
+    /// Changes each time the bus is connected anew, the first time included.
+    #[must_use]
+    pub fn on_reconnect(&self) -> watch::Receiver<u64> {
+        self.0.reconnects.clone()
+    }
+
+    /// Sends all, pipelined; one result each, in the same order. `Ok` means that a queue has it,
+    /// safely. Notifications are the exception: they may go unheard, so `Ok` means only that they left.
+    pub async fn send(&self, messages: &[Outgoing]) -> Vec<Result<(), SendError>> {
+        let mut parcels = Vec::with_capacity(messages.len());
+        let mut notified = Vec::new();
+        for message in messages {
+            let properties = properties::of(message, &self.0.ears.sender);
+            let parcel = Parcel {
+                exchange: message.exchange.as_str(),
+                routing_key: message.routing_key.clone(),
+                properties,
+                body: message.body.clone(),
+            };
+            if message.must_be_routed() {
+                parcels.push(parcel);
+                notified.push(None);
+            } else {
+                notified.push(Some(self.send_lossy(parcel).await));
+            }
+        }
+        let mut confirmed = self.0.ears.publisher.send(parcels).await.into_iter();
+        notified
+            .into_iter()
+            .map(|result| {
+                result
+                    .or_else(|| confirmed.next())
+                    .unwrap_or(Err(SendError::NotConnected))
+            })
+            .collect()
+    }
+
+    /// One heartbeat. It may be lost, and nobody is told.
+    pub async fn beat(&self, beat: &HostBeat) {
+        let Ok(body) = serde_json::to_vec(beat) else {
+            return;
+        };
+        let parcel = Parcel {
+            exchange: names::BEATS,
+            routing_key: routing_key(self.0.settings.service, Some(&beat.host), HostBeat::NAME),
+            properties: properties::envelope(
+                MessageId::in_order(),
+                &type_of::<HostBeat>(),
+                &Context::begin(),
+                &self.0.ears.sender,
+            )
+            .with_expiration("30000".into()),
+            body,
+        };
+        if let Err(error) = self.send_lossy(parcel).await {
+            debug!(%error, "a heartbeat did not leave");
+        }
+    }
+
+    /// Asks a host and waits for its answer.
+    ///
+    /// # Errors
+    /// [`CallError`]; a host that is unknown is told apart from one that is silent.
+    pub async fn call<C: Call>(
+        &self,
+        host: &HostName,
+        call: &C,
+        patience: Duration,
+    ) -> Result<C::Answer, CallError> {
+        match &self.0.caller {
+            Some(caller) => caller.call(host, call, patience).await,
+            None => Err(CallError::NotSent(SendError::NotConnected)),
+        }
+    }
+
+    /// Answers calls of one type for these hosts, until the process ends.
+    ///
+    /// # Errors
+    /// [`Failed`] when the bus cannot go on; end the process with it.
+    pub async fn serve<C, F, Fut>(&self, hosts: &[HostName], handler: F) -> Result<(), Failed>
+    where
+        C: Call,
+        F: Fn(HostName, C) -> Fut + Send + Sync,
+        Fut: Future<Output = C::Answer> + Send,
+    {
+        let agent: HostName = self.0.settings.instance.parse().map_err(
+            |error: skybus_model::host::NotAHostName| Failed::Address {
+                reason: error.to_string(),
+            },
+        )?;
+        tokio::select! {
+            why = self.0.end.wait() => Err(why),
+            ended = Box::pin(call::serve::<C, F, Fut>(&self.0.ears, &agent, hosts, handler)) => ended,
+        }
+    }
+
+    /// Hands every message of the subscription to the handler, several at a time, until the process
+    /// ends. A handler that panics is a [`Verdict::Retry`].
+    ///
+    /// # Errors
+    /// [`Failed`] when the bus cannot go on; end the process with it.
+    pub async fn consume<H, F>(&self, subscription: Subscription, handler: H) -> Result<(), Failed>
+    where
+        H: Fn(Delivery) -> F + Send + Sync,
+        F: Future<Output = Verdict> + Send,
+    {
+        let source = subscription.source(self.0.settings.service);
+        let (hears, _) = watch::channel(false);
+        tokio::select! {
+            why = self.0.end.wait() => Err(why),
+            ended = Box::pin(consumer::run(&self.0.ears, &source, &hears, handler)) => ended,
+        }
+    }
+
+    /// Pends until the bus has failed for good.
+    pub async fn failed(&self) -> Failed {
+        self.0.end.wait().await
+    }
+
+    async fn send_lossy(&self, parcel: Parcel) -> Result<(), SendError> {
+        let mut lossy = self.0.lossy.lock().await;
+        let open = match lossy.take() {
+            Some((wire, channel)) if !wire.is_broken() && channel.status().connected() => {
+                (wire, channel)
+            }
+            _ => {
+                let wire = self.0.publish.current().ok_or(SendError::NotConnected)?;
+                let channel = wire
+                    .ask("open a channel", wire.connection.create_channel())
+                    .await
+                    .map_err(|reason| SendError::Broken { reason })?;
+                (wire, channel)
+            }
+        };
+        let publish = open.1.basic_publish(
+            parcel.exchange.into(),
+            properties::short(&parcel.routing_key),
+            BasicPublishOptions::default(),
+            &parcel.body,
+            parcel.properties,
+        );
+        open.0
+            .ask("publish", publish)
+            .await
+            .map_err(|reason| SendError::Broken { reason })?;
+        *lossy = Some(open);
+        Ok(())
+    }
+}
+
+/// Runs a part of the bus in the background; its failure is the bus's.
+fn keep(
+    end: &End,
+    token: &CancellationToken,
+    part: &'static str,
+    task: impl Future<Output = Result<(), Failed>> + Send + 'static,
+) {
+    let (end, token) = (end.clone(), token.clone());
+    tokio::spawn(async move {
+        let ended = std::panic::AssertUnwindSafe(task).catch_unwind().await;
+        match ended {
+            Ok(Err(why)) => end.set(why),
+            Ok(Ok(())) if token.is_cancelled() => {}
+            Ok(Ok(())) | Err(_) => end.set(Failed::Stopped { part }),
+        }
+    });
+}
+
+/// Counts how often both connections stood anew.
+async fn count_links(publish: Link, consume: Link, count: watch::Sender<u64>) {
+    let mut last = (0, 0);
+    loop {
+        let (out, back) = (publish.wait().await, consume.wait().await);
+        if (out.number, back.number) != last && !out.is_broken() && !back.is_broken() {
+            last = (out.number, back.number);
+            count.send_modify(|count| *count += 1);
+        }
+        tokio::select! { () = out.ended() => {}, () = back.ended() => {} }
+    }
+}

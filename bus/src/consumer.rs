@@ -1,0 +1,286 @@
+//! The consumer: hears one queue for as long as the process lives.
+//!
+//! Each session begins from nothing (channel, declaration of an own queue, consume) and ends when the
+//! connection, the channel or the stream ends. A stream that simply ends means that the queue was
+//! deleted; that, too, is only the end of a session.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
+use lapin::{
+    Acker, Channel, Consumer,
+    options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, BasicRejectOptions},
+    types::FieldTable,
+};
+use skybus_model::{id::MessageId, message::Context};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, sleep_until, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::{
+    Delivery, Failed, SendError, Timing, Verdict,
+    canary::{Canary, Due},
+    link::{Link, Wire, pause},
+    properties,
+    publisher::{Parcel, Publisher},
+    subscription::Source,
+    topology::{self, names},
+};
+
+/// How long handlers may go on when the process is asked to end.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+const LONGEST_RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// What a consumer needs of its bus.
+#[derive(Clone)]
+pub(crate) struct Ears {
+    pub(crate) link: Link,
+    pub(crate) publisher: Publisher,
+    pub(crate) sender: String,
+    pub(crate) timing: Timing,
+    pub(crate) token: CancellationToken,
+}
+
+/// How a session ended.
+enum End {
+    /// The process ends.
+    Shutdown,
+    /// Connection, channel or stream ended; the text says why.
+    Again(String),
+    /// Canaries stay unheard.
+    Deaf,
+}
+
+/// Hears the queue until the token is cancelled. `hearing` is true while it is being consumed.
+pub(crate) async fn run<H, F>(
+    ears: &Ears,
+    source: &Source,
+    hearing: &watch::Sender<bool>,
+    handler: H,
+) -> Result<(), Failed>
+where
+    H: Fn(Delivery) -> F + Send + Sync,
+    F: Future<Output = Verdict> + Send,
+{
+    let mut canary = Canary::new(ears.timing);
+    let mut failures = 0;
+    loop {
+        let wire = tokio::select! {
+            () = ears.token.cancelled() => return Ok(()),
+            wire = ears.link.wait() => wire,
+        };
+        let began = Instant::now();
+        let end = match listen(&wire, source).await {
+            Ok((channel, consumer)) => {
+                info!(queue = source.queue, "consuming");
+                hearing.send_replace(true);
+                canary.begin(began);
+                let session = Session {
+                    ears,
+                    source,
+                    wire: &wire,
+                    handler: &handler,
+                };
+                let end = Box::pin(session.run(consumer, &mut canary)).await;
+                drop(channel);
+                end
+            }
+            Err(reason) => End::Again(reason),
+        };
+        hearing.send_replace(false);
+        match end {
+            End::Shutdown => return Ok(()),
+            End::Deaf => {
+                return Err(Failed::Deaf {
+                    queue: source.queue.clone(),
+                });
+            }
+            End::Again(reason) => {
+                warn!(queue = source.queue, reason, "the queue is consumed anew");
+                metrics::counter!("skybus_bus_consumer_restarts_total").increment(1);
+                failures = if began.elapsed() > Duration::from_secs(30) {
+                    0
+                } else {
+                    failures + 1
+                };
+                sleep(pause(failures)).await;
+            }
+        }
+    }
+}
+
+async fn listen(wire: &Wire, source: &Source) -> Result<(Channel, Consumer), String> {
+    let channel = wire
+        .ask("open a channel", wire.connection.create_channel())
+        .await?;
+    if let Some(queue) = &source.own {
+        wire.ask(
+            "declare the queue",
+            topology::declare_queue(&channel, queue),
+        )
+        .await?;
+        wire.ask("bind the queue", topology::bind(&channel, queue))
+            .await?;
+    }
+    if source.acknowledge {
+        let qos = channel.basic_qos(source.at_once, BasicQosOptions::default());
+        wire.ask("limit deliveries", qos).await?;
+    }
+    let options = BasicConsumeOptions {
+        no_ack: !source.acknowledge,
+        ..Default::default()
+    };
+    let consume = channel.basic_consume(
+        properties::short(&source.queue),
+        "".into(),
+        options,
+        FieldTable::default(),
+    );
+    let consumer = wire.ask("consume", consume).await?;
+    Ok((channel, consumer))
+}
+
+struct Session<'a, H> {
+    ears: &'a Ears,
+    source: &'a Source,
+    wire: &'a Arc<Wire>,
+    handler: &'a H,
+}
+
+impl<H, F> Session<'_, H>
+where
+    H: Fn(Delivery) -> F + Send + Sync,
+    F: Future<Output = Verdict> + Send,
+{
+    async fn run(&self, mut consumer: Consumer, canary: &mut Canary) -> End {
+        let mut working = FuturesUnordered::new();
+        let mut sending = FuturesUnordered::new();
+        let at_once = usize::from(self.source.at_once);
+        loop {
+            let wake = self.source.canary.as_ref().and(canary.wake());
+            tokio::select! {
+                () = self.ears.token.cancelled() => {
+                    let rest = async { while working.next().await.is_some() {} };
+                    if timeout(LAST_WORDS, rest).await.is_err() {
+                        warn!(queue = self.source.queue, "unfinished deliveries go back");
+                    }
+                    return End::Shutdown;
+                }
+                Some(()) = working.next(), if !working.is_empty() => {}
+                arrived = consumer.next(), if working.len() < at_once => match arrived {
+                    Some(Ok(delivery)) => {
+                        canary.heard(Instant::now());
+                        working.push(self.handle(delivery));
+                    }
+                    Some(Err(error)) => return End::Again(error.to_string()),
+                    None => return End::Again("the queue was deleted".to_owned()),
+                },
+                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {
+                    let now = Instant::now();
+                    match canary.due(now) {
+                        // Full hands hear nothing, and that proves nothing.
+                        Some(_) if !working.is_empty() => canary.begin(now),
+                        Some(Due::Send) => sending.extend(self.canary()),
+                        Some(Due::Lost) if canary.hopeless() => return End::Deaf,
+                        Some(Due::Lost) => {
+                            self.wire.give_up("its own canary was not heard");
+                            return End::Again("a canary was lost".to_owned());
+                        }
+                        None => {}
+                    }
+                }
+                Some(sent) = sending.next(), if !sending.is_empty() => match sent {
+                    Ok(()) => canary.sent(Instant::now()),
+                    Err(SendError::Unroutable { .. }) => {
+                        return End::Again("the queue has lost its bindings".to_owned());
+                    }
+                    // The publishing side has its own way to mend itself.
+                    Err(_) => canary.begin(Instant::now()),
+                },
+            }
+        }
+    }
+
+    fn canary(&self) -> Option<impl Future<Output = Result<(), SendError>> + Send + use<H, F>> {
+        let properties = properties::envelope(
+            MessageId::in_order(),
+            "canary/1",
+            &Context::begin(),
+            &self.ears.sender,
+        );
+        let parcel = Parcel {
+            exchange: names::CANARIES,
+            routing_key: self.source.canary.clone()?,
+            properties,
+            body: b"{}".to_vec(),
+        };
+        let publisher = self.ears.publisher.clone();
+        Some(async move { publisher.send_one(parcel).await })
+    }
+
+    async fn handle(&self, delivery: lapin::message::Delivery) {
+        let lapin::message::Delivery {
+            exchange,
+            routing_key,
+            redelivered,
+            properties,
+            data,
+            acker,
+            ..
+        } = delivery;
+        if exchange.as_str() == names::CANARIES {
+            return self.settle(&acker, Verdict::Ack, 0).await;
+        }
+        let arrived = properties::read(&properties, routing_key.as_str(), redelivered, data);
+        let delivery = match arrived {
+            Ok(delivery) => delivery,
+            Err(reason) => {
+                warn!(queue = self.source.queue, %routing_key, reason, "not a message: dead letter");
+                return self
+                    .settle(&acker, Verdict::Reject(reason.to_owned()), 0)
+                    .await;
+            }
+        };
+        let (id, kind, attempts) = (delivery.id, delivery.kind.clone(), delivery.attempts);
+        let handled = AssertUnwindSafe(async { (self.handler)(delivery).await })
+            .catch_unwind()
+            .await;
+        let verdict = handled.unwrap_or_else(|_| {
+            error!(queue = self.source.queue, %id, kind, "the handler panicked");
+            Verdict::Retry
+        });
+        match &verdict {
+            Verdict::Ack => {}
+            Verdict::Retry => warn!(queue = self.source.queue, %id, kind, attempts, "tried again"),
+            Verdict::Reject(reason) => {
+                warn!(queue = self.source.queue, %id, kind, reason, "to the dead letters");
+            }
+        }
+        self.settle(&acker, verdict, attempts).await;
+    }
+
+    /// Tells the broker. That it cannot be told is no error: the message comes again, and whoever
+    /// handles it knows what it has done.
+    async fn settle(&self, acker: &Acker, verdict: Verdict, attempts: u32) {
+        if !self.source.acknowledge {
+            return;
+        }
+        let told = match verdict {
+            Verdict::Ack => acker.ack(BasicAckOptions::default()).await,
+            Verdict::Reject(_) => acker.reject(BasicRejectOptions { requeue: false }).await,
+            Verdict::Retry => {
+                // What failed because something was away for a moment must not use up its deliveries
+                // in that moment.
+                let step = Duration::from_millis(50) * 2u32.saturating_pow(attempts.min(10));
+                sleep(step.min(LONGEST_RETRY_PAUSE)).await;
+                acker.reject(BasicRejectOptions { requeue: true }).await
+            }
+        };
+        if let Err(error) = told {
+            warn!(queue = self.source.queue, %error, "a delivery could not be settled");
+        }
+    }
+}

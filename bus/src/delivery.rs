@@ -1,0 +1,162 @@
+//! A message as a handler gets it, and what the handler decides about it.
+
+use std::time::Duration;
+
+use skybus_model::{
+    Timestamp,
+    id::MessageId,
+    message::{Context, Message, Outgoing},
+};
+
+/// A message that arrived. It has an id and a type; whether its body can be read shows when it is
+/// [decoded](Delivery::decode).
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// Its id, the same each time it is delivered.
+    pub id: MessageId,
+    /// `server.ensure/1`.
+    pub kind: String,
+    /// `compute.node-1.server.ensure`.
+    pub routing_key: String,
+    /// JSON.
+    pub body: Vec<u8>,
+    /// The trace that it belongs to.
+    pub context: Context,
+    /// When it was made, by the sender's clock, to the second.
+    pub at: Timestamp,
+    /// Whether it may have been delivered before.
+    pub redelivered: bool,
+    /// How many deliveries failed before this one.
+    pub attempts: u32,
+    /// Where an answer is wanted (calls only).
+    pub(crate) reply_to: Option<String>,
+    /// What the answer is matched by (calls only).
+    pub(crate) correlation: Option<String>,
+}
+
+/// What becomes of a message that was handled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is done, or durably accepted.
+    Ack,
+    /// It can never be handled: to the dead letters, at once.
+    Reject(String),
+    /// Not now: deliver it again, up to the queue's delivery limit.
+    Retry,
+}
+
+/// The message is not what the handler reads; the right verdict is [`Verdict::Reject`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Another type, or a version that this program does not know.
+    #[error("it is of type {found:?}, and {expected:?} is read here")]
+    Kind {
+        /// What it says it is.
+        found: String,
+        /// What is read.
+        expected: String,
+    },
+    /// The right type with the wrong content.
+    #[error("its body is not a {expected}: {reason}")]
+    Body {
+        /// What is read.
+        expected: String,
+        /// What the decoder says.
+        reason: String,
+    },
+}
+
+impl From<DecodeError> for Verdict {
+    fn from(error: DecodeError) -> Self {
+        Self::Reject(error.to_string())
+    }
+}
+
+impl Delivery {
+    /// The typed message. The version before the current one is read too, so that services can be
+    /// upgraded one after the other.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when the type, the version or the body does not fit.
+    pub fn decode<M: Message>(&self) -> Result<M, DecodeError> {
+        let expected = skybus_model::message::type_of::<M>();
+        if !reads(&self.kind, M::NAME, M::VERSION) {
+            return Err(DecodeError::Kind {
+                found: self.kind.clone(),
+                expected,
+            });
+        }
+        serde_json::from_slice(&self.body).map_err(|error| DecodeError::Body {
+            expected,
+            reason: error.to_string(),
+        })
+    }
+
+    /// `server.ensure`, without the version: what a handler of several types matches on.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.kind
+            .rsplit_once('/')
+            .map_or(self.kind.as_str(), |(name, _)| name)
+    }
+
+    /// The second word of the routing key: the host that it comes from or goes to.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        self.routing_key.split('.').nth(1)
+    }
+
+    /// How long after it was made it arrived here.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        Timestamp::now().since(self.at)
+    }
+
+    /// The delivery of this very message, as if a broker had brought it.
+    #[must_use]
+    pub fn of(message: &Outgoing) -> Self {
+        Self {
+            id: message.id,
+            kind: message.kind.clone(),
+            routing_key: message.routing_key.clone(),
+            body: message.body.clone(),
+            context: message.context.clone(),
+            at: message.at,
+            redelivered: false,
+            attempts: 0,
+            reply_to: None,
+            correlation: None,
+        }
+    }
+}
+
+fn reads(kind: &str, name: &str, version: u16) -> bool {
+    let Some((found, number)) = kind.rsplit_once('/') else {
+        return false;
+    };
+    let Ok(number) = number.parse::<u16>() else {
+        return false;
+    };
+    found == name && (number == version || number + 1 == version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_version_and_the_one_before_are_read() {
+        assert!(reads("server.ensure/2", "server.ensure", 2));
+        assert!(reads("server.ensure/1", "server.ensure", 2));
+        for bad in [
+            "server.ensure/3",
+            "server.ensure",
+            "server.remove/2",
+            "server.ensure/x",
+            "",
+        ] {
+            assert!(!reads(bad, "server.ensure", 2), "{bad}");
+        }
+        assert!(!reads("server.ensure/0", "server.ensure", 2));
+    }
+}

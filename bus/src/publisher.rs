@@ -1,0 +1,247 @@
+//! The publisher: everything that must arrive leaves through one task, in pipelined batches.
+//!
+//! A batch is published as a whole, then all its confirms are awaited under one deadline, and only then
+//! the next batch begins. That is for correctness: the client library hands a returned (unroutable)
+//! message to whichever confirm is resolved next, so which message was returned is told by message ids,
+//! and that is only certain within a batch that has the channel to itself. A confirm that does not come
+//! in time condemns the connection.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use futures::future::join_all;
+use lapin::{
+    BasicProperties, Channel, Confirmation,
+    options::{BasicPublishOptions, ConfirmSelectOptions},
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, timeout_at},
+};
+
+use crate::{
+    link::{Link, Wire},
+    properties::short,
+};
+
+/// How long a batch may wait for its confirms.
+const CONFIRM_WITHIN: Duration = Duration::from_secs(5);
+/// The largest batch.
+const BATCH: usize = 256;
+/// How many messages may wait for the publisher before senders wait too.
+const WAITING: usize = 1024;
+
+/// Why a message is not known to have arrived. Its row stays in the outbox; sending again is harmless.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// No queue is bound for it: the host is unknown or was removed.
+    #[error("no queue takes messages for {routing_key}")]
+    Unroutable {
+        /// Its routing key.
+        routing_key: String,
+    },
+    /// Its queue is full.
+    #[error("the queue for {routing_key} takes no more messages")]
+    Refused {
+        /// Its routing key.
+        routing_key: String,
+    },
+    /// The broker did not say in time whether it has the message. It may have it.
+    #[error("the broker did not confirm within {CONFIRM_WITHIN:?}")]
+    Unconfirmed,
+    /// There is no connection now.
+    #[error("there is no connection to the broker")]
+    NotConnected,
+    /// The channel broke on the way, for instance because the account may not write there.
+    #[error("the broker broke off: {reason}")]
+    Broken {
+        /// What the broker said.
+        reason: String,
+    },
+}
+
+/// A message on its way to the publisher's task.
+pub(crate) struct Parcel {
+    pub(crate) exchange: &'static str,
+    pub(crate) routing_key: String,
+    pub(crate) properties: BasicProperties,
+    pub(crate) body: Vec<u8>,
+}
+
+type Waiting = (Parcel, oneshot::Sender<Result<(), SendError>>);
+
+/// A handle on the publisher's task. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Publisher {
+    parcels: mpsc::Sender<Waiting>,
+    link: Link,
+}
+
+impl Publisher {
+    pub(crate) fn new(link: Link) -> (Self, impl Future<Output = ()> + Send) {
+        let (parcels, waiting) = mpsc::channel(WAITING);
+        (
+            Self {
+                parcels,
+                link: link.clone(),
+            },
+            run(link, waiting),
+        )
+    }
+
+    /// Sends all, pipelined; one result each, in the same order.
+    pub(crate) async fn send(&self, parcels: Vec<Parcel>) -> Vec<Result<(), SendError>> {
+        let mut results = Vec::with_capacity(parcels.len());
+        for parcel in parcels {
+            let (done, result) = oneshot::channel();
+            // Fail at once rather than queue up behind an absent broker.
+            if self.link.current().is_none() || self.parcels.send((parcel, done)).await.is_err() {
+                results.push(None);
+            } else {
+                results.push(Some(result));
+            }
+        }
+        join_all(results.into_iter().map(|result| async {
+            match result {
+                Some(result) => result.await.unwrap_or(Err(SendError::NotConnected)),
+                None => Err(SendError::NotConnected),
+            }
+        }))
+        .await
+    }
+
+    pub(crate) async fn send_one(&self, parcel: Parcel) -> Result<(), SendError> {
+        self.send(vec![parcel])
+            .await
+            .pop()
+            .unwrap_or(Err(SendError::NotConnected))
+    }
+}
+
+async fn run(link: Link, mut waiting: mpsc::Receiver<Waiting>) {
+    let mut channel: Option<(Arc<Wire>, Channel)> = None;
+    let mut batch = Vec::with_capacity(BATCH);
+    while waiting.recv_many(&mut batch, BATCH).await > 0 {
+        let began = std::time::Instant::now();
+        let (parcels, doors): (Vec<_>, Vec<_>) = batch.drain(..).unzip();
+        let results = match open(&link, channel.take()).await {
+            Ok((wire, open)) => {
+                let results = publish(&wire, &open, &parcels).await;
+                if open.status().connected() && !wire.is_broken() {
+                    channel = Some((wire, open));
+                }
+                results
+            }
+            Err(error) => parcels.iter().map(|_| Err(error.clone())).collect(),
+        };
+        metrics::histogram!("skybus_bus_publish_seconds").record(began.elapsed().as_secs_f64());
+        for (done, result) in doors.into_iter().zip(results) {
+            let outcome = if result.is_ok() {
+                "confirmed"
+            } else {
+                "failed"
+            };
+            metrics::counter!("skybus_bus_published_total", "outcome" => outcome).increment(1);
+            let _caller_may_be_gone = done.send(result);
+        }
+    }
+}
+
+/// The channel that is open, or a new one on the current connection.
+async fn open(
+    link: &Link,
+    last: Option<(Arc<Wire>, Channel)>,
+) -> Result<(Arc<Wire>, Channel), SendError> {
+    if let Some((wire, channel)) = last
+        && !wire.is_broken()
+        && channel.status().connected()
+    {
+        return Ok((wire, channel));
+    }
+    let wire = link.current().ok_or(SendError::NotConnected)?;
+    let broken = |reason| SendError::Broken { reason };
+    let channel = wire
+        .ask("open a channel", wire.connection.create_channel())
+        .await
+        .map_err(broken)?;
+    wire.ask(
+        "ask for confirms",
+        channel.confirm_select(ConfirmSelectOptions::default()),
+    )
+    .await
+    .map_err(broken)?;
+    Ok((wire, channel))
+}
+
+async fn publish(wire: &Wire, channel: &Channel, parcels: &[Parcel]) -> Vec<Result<(), SendError>> {
+    let deadline = Instant::now() + CONFIRM_WITHIN;
+    let mut confirms = Vec::with_capacity(parcels.len());
+    for parcel in parcels {
+        let publish = channel.basic_publish(
+            parcel.exchange.into(),
+            short(&parcel.routing_key),
+            BasicPublishOptions {
+                mandatory: true,
+                immediate: false,
+            },
+            &parcel.body,
+            parcel.properties.clone(),
+        );
+        confirms.push(timeout_at(deadline, publish).await);
+    }
+    let confirmations = join_all(confirms.into_iter().map(|published| async move {
+        match published {
+            Ok(Ok(confirm)) => match timeout_at(deadline, confirm).await {
+                Ok(Ok(confirmation)) => Ok(confirmation),
+                Ok(Err(error)) => Err(SendError::Broken {
+                    reason: error.to_string(),
+                }),
+                Err(_) => Err(SendError::Unconfirmed),
+            },
+            Ok(Err(error)) => Err(SendError::Broken {
+                reason: error.to_string(),
+            }),
+            Err(_) => Err(SendError::Unconfirmed),
+        }
+    }))
+    .await;
+    if confirmations.contains(&Err(SendError::Unconfirmed)) {
+        wire.give_up("a message was not confirmed in time");
+    }
+    verdicts(parcels, confirmations)
+}
+
+/// What became of each message. An `Ack` that carries a message says that *some* message of the batch
+/// was returned; its id says which.
+fn verdicts(
+    parcels: &[Parcel],
+    confirmations: Vec<Result<Confirmation, SendError>>,
+) -> Vec<Result<(), SendError>> {
+    let mut returned = HashSet::new();
+    let mut plain = Vec::with_capacity(parcels.len());
+    for confirmation in confirmations {
+        plain.push(confirmation.map(|confirmation| {
+            let acked = confirmation.is_ack();
+            if let Some(message) = confirmation.take_message()
+                && let Some(id) = message.properties.message_id()
+            {
+                returned.insert(id.clone());
+            }
+            acked
+        }));
+    }
+    parcels
+        .iter()
+        .zip(plain)
+        .map(|(parcel, result)| {
+            let routing_key = parcel.routing_key.clone();
+            match (parcel.properties.message_id(), result) {
+                (Some(id), _) if returned.contains(id) => {
+                    Err(SendError::Unroutable { routing_key })
+                }
+                (_, Ok(true)) => Ok(()),
+                (_, Ok(false)) => Err(SendError::Refused { routing_key }),
+                (_, Err(error)) => Err(error),
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,192 @@
+//! The relay: from committed rows to confirmed messages.
+//!
+//! What a process has just committed is pushed and leaves at once. A sweep, once a second, finds rows
+//! that are older than that takes: those of a process that died in between, and those that could not be
+//! sent. A row is removed only when its message was routed and confirmed, so a message may leave twice
+//! but never not at all.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use skybus_model::{
+    Timestamp,
+    id::MessageId,
+    message::{Outbox, Outgoing},
+};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, MissedTickBehavior, interval},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, warn};
+
+use crate::{Bus, SendError};
+
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// Rows younger than this are still being relayed by whoever made them.
+const LEFT_BEHIND: Duration = Duration::from_secs(2);
+const BATCH: u32 = 256;
+/// How many pushed batches may wait; what is pushed beyond that is left to the sweep.
+const WAITING: usize = 1024;
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// The relay of one outbox. Cheap to clone.
+#[derive(Debug)]
+pub struct Relay<O> {
+    bus: Bus,
+    outbox: Arc<O>,
+    push: mpsc::Sender<Vec<Outgoing>>,
+    pushed: Arc<Mutex<Option<mpsc::Receiver<Vec<Outgoing>>>>>,
+}
+
+impl<O> Clone for Relay<O> {
+    fn clone(&self) -> Self {
+        Self {
+            bus: self.bus.clone(),
+            outbox: self.outbox.clone(),
+            push: self.push.clone(),
+            pushed: self.pushed.clone(),
+        }
+    }
+}
+
+/// A row that could not be sent, and when it is tried again. Without this, 256 rows for a dead host
+/// would be tried each second and keep everything younger from leaving.
+struct Stuck {
+    failures: u32,
+    next: Instant,
+}
+
+impl<O: Outbox> Relay<O> {
+    /// A relay between this outbox and this bus. It does nothing until it is [run](Self::run).
+    #[must_use]
+    pub fn new(bus: Bus, outbox: Arc<O>) -> Self {
+        let (push, pushed) = mpsc::channel(WAITING);
+        Self {
+            bus,
+            outbox,
+            push,
+            pushed: Arc::new(Mutex::new(Some(pushed))),
+        }
+    }
+
+    /// Relays these rows now. They must be committed. Never waits.
+    pub fn push(&self, rows: Vec<Outgoing>) {
+        if !rows.is_empty() && self.push.try_send(rows).is_err() {
+            debug!("rows are left to the sweep");
+        }
+    }
+
+    /// Relays until the token is cancelled. Run it once per process.
+    pub async fn run(self, token: CancellationToken) {
+        let pushed = self
+            .pushed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some(mut pushed) = pushed else {
+            error!("the relay runs already");
+            return;
+        };
+        let mut stuck = HashMap::new();
+        let mut sweep = interval(SWEEP_EVERY);
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = token.cancelled() => return,
+                Some(rows) = pushed.recv() => {
+                    let mut rows = rows;
+                    while rows.len() < BATCH as usize {
+                        let Ok(more) = pushed.try_recv() else { break };
+                        rows.extend(more);
+                    }
+                    self.relay(rows, &mut stuck).await;
+                }
+                _ = sweep.tick() => self.sweep(&mut stuck).await,
+            }
+        }
+    }
+
+    async fn sweep(&self, stuck: &mut HashMap<MessageId, Stuck>) {
+        if !self.bus.connected() {
+            return;
+        }
+        let before = Timestamp(
+            Timestamp::now()
+                .micros()
+                .saturating_sub(LEFT_BEHIND.as_micros() as i64),
+        );
+        loop {
+            let most = BATCH.saturating_add(u32::try_from(stuck.len()).unwrap_or(u32::MAX));
+            let rows = match self.outbox.unsent(before, most).await {
+                Ok(rows) => rows,
+                Err(error) => {
+                    warn!(
+                        error = &error as &dyn std::error::Error,
+                        "the outbox cannot be read"
+                    );
+                    return;
+                }
+            };
+            metrics::gauge!("skybus_bus_outbox_waiting").set(rows.len() as f64);
+            let full = rows.len() >= most as usize;
+            stuck.retain(|id, _| rows.iter().any(|row| row.id == *id));
+            let now = Instant::now();
+            let due: Vec<_> = rows
+                .into_iter()
+                .filter(|row| stuck.get(&row.id).is_none_or(|stuck| stuck.next <= now))
+                .collect();
+            if due.is_empty() || !self.relay(due, stuck).await || !full {
+                return;
+            }
+        }
+    }
+
+    /// Sends these and removes what arrived. Whether there is any point in going on.
+    async fn relay(&self, rows: Vec<Outgoing>, stuck: &mut HashMap<MessageId, Stuck>) -> bool {
+        let results = self.bus.send(&rows).await;
+        let mut arrived = Vec::with_capacity(rows.len());
+        let mut reachable = true;
+        for (row, result) in rows.iter().zip(results) {
+            match result {
+                Ok(()) => {
+                    stuck.remove(&row.id);
+                    arrived.push(row.id);
+                }
+                Err(error @ (SendError::Unroutable { .. } | SendError::Refused { .. })) => {
+                    note(stuck, row, &error);
+                }
+                Err(error) => {
+                    reachable = false;
+                    debug!(id = %row.id, %error, "not sent yet");
+                }
+            }
+        }
+        if !arrived.is_empty()
+            && let Err(error) = self.outbox.sent(&arrived).await
+        {
+            // They will be sent again, which is harmless.
+            warn!(
+                error = &error as &dyn std::error::Error,
+                "sent rows could not be removed"
+            );
+        }
+        reachable
+    }
+}
+
+fn note(stuck: &mut HashMap<MessageId, Stuck>, row: &Outgoing, error: &SendError) {
+    let stuck = stuck.entry(row.id).or_insert(Stuck {
+        failures: 0,
+        next: Instant::now(),
+    });
+    if stuck.failures == 0 {
+        warn!(id = %row.id, kind = row.kind, key = row.routing_key, %error, "a message waits");
+    }
+    let pause = Duration::from_secs(1) * 2u32.saturating_pow(stuck.failures.min(5));
+    stuck.next = Instant::now() + pause.min(LONGEST_PAUSE);
+    stuck.failures = stuck.failures.saturating_add(1);
+}
