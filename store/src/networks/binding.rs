@@ -1,0 +1,167 @@
+//! Telling a host of a server's ports, and recording what the host says of them.
+
+use skybus_model::{
+    HostName, Timestamp,
+    id::{OperationId, ServerId},
+    message::{
+        Context, Outgoing,
+        command::{PortEnsure, PortRemove},
+        event::{PortReport, PortState},
+    },
+    order::{self, Verdict},
+};
+
+use super::{
+    Port, Scope,
+    ports::{self, ACTIVE, BUILD, DOWN},
+    spec::Specs,
+    subnets,
+};
+use crate::{Error, Result, Tx};
+
+/// Gives a server's ports to a host and tells it, all in this transaction. Returns the ports as they are
+/// now, in the server's order.
+///
+/// # Errors
+/// [`Error::Broken`] when the database fails.
+pub async fn bind(
+    tx: &mut Tx,
+    server: ServerId,
+    host: &HostName,
+    operation: Option<OperationId>,
+    context: &Context,
+) -> Result<Vec<Port>> {
+    // First all rows are locked, then all is read: no neighbour that is added meanwhile is missed.
+    for port in ports::of_server(tx.conn(), server).await? {
+        subnets::lock(tx, port.subnet).await?;
+        sqlx::query(
+            "UPDATE ports SET host = $2, status = $3, stale = 0, generation = generation + 1, \
+             updated_at = $4 WHERE id = $1",
+        )
+        .bind(port.id.to_string())
+        .bind(host.as_str().to_owned())
+        .bind(BUILD)
+        .bind(Timestamp::now().micros())
+        .execute(tx.conn())
+        .await?;
+    }
+    let ports = ports::of_server(tx.conn(), server).await?;
+    let mut specs = Specs::default();
+    for port in &ports {
+        ensure(tx, &mut specs, port, operation, context).await?;
+    }
+    Ok(ports)
+}
+
+/// Tells a port's host again what it should be, at the port's present generation. Nothing is sent when
+/// no host serves it.
+///
+/// # Errors
+/// [`Error::Broken`] when the database fails.
+pub async fn ensure(
+    tx: &mut Tx,
+    specs: &mut Specs,
+    port: &Port,
+    operation: Option<OperationId>,
+    context: &Context,
+) -> Result<()> {
+    let Some(host) = port.host.clone() else {
+        return Ok(());
+    };
+    let spec = specs.of(tx, port).await?;
+    let command = PortEnsure {
+        operation,
+        generation: port.generation,
+        spec,
+    };
+    tx.send(Outgoing::to_host(&host, &command, context)).await
+}
+
+/// Takes a server's ports away from their host and tells it. The rows stay: see [`ports::release`].
+///
+/// # Errors
+/// [`Error::Broken`] when the database fails.
+pub async fn unbind(
+    tx: &mut Tx,
+    server: ServerId,
+    operation: Option<OperationId>,
+    context: &Context,
+) -> Result<()> {
+    for port in ports::of_server(tx.conn(), server).await? {
+        let Some(host) = port.host.clone() else {
+            continue;
+        };
+        let generation = port.generation.next();
+        sqlx::query(
+            "UPDATE ports SET host = NULL, status = $2, stale = 0, generation = $3, \
+             updated_at = $4 WHERE id = $1",
+        )
+        .bind(port.id.to_string())
+        .bind(DOWN)
+        .bind(generation.0)
+        .bind(Timestamp::now().micros())
+        .execute(tx.conn())
+        .await?;
+        let command = PortRemove {
+            operation,
+            port: port.id,
+            network: port.network,
+            generation,
+        };
+        tx.send(Outgoing::to_host(&host, &command, context)).await?;
+    }
+    Ok(())
+}
+
+/// What became of a host's report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    /// It was news, and the row says so now.
+    News,
+    /// It, or something newer, was known.
+    Old,
+    /// The port does not exist, or another host serves it: the sender has no say in it.
+    NotTheirs,
+}
+
+/// Records what a host says of a port.
+///
+/// # Errors
+/// [`Error::Broken`] when the database fails.
+pub async fn record(tx: &mut Tx, report: &PortReport) -> Result<Recorded> {
+    let port = match ports::get(tx.conn(), report.port, Scope::Everything).await {
+        Ok(port) => port,
+        Err(Error::NotFound(_)) => return Ok(Recorded::NotTheirs),
+        Err(error) => return Err(error),
+    };
+    if port.host.as_ref() != Some(&report.host) {
+        return Ok(Recorded::NotTheirs);
+    }
+    if order::judge(port.generation, port.order, report.generation, report.order) != Verdict::Apply
+    {
+        return Ok(Recorded::Old);
+    }
+    let status = match report.state {
+        PortState::Up => ACTIVE,
+        PortState::Down | PortState::Absent => DOWN,
+    };
+    let done = sqlx::query(
+        "UPDATE ports SET status = $2, epoch = $3, seq = $4, updated_at = $5 \
+         WHERE id = $1 AND host = $6 AND generation = $7 \
+         AND (epoch < $3 OR (epoch = $3 AND seq < $4))",
+    )
+    .bind(port.id.to_string())
+    .bind(status)
+    .bind(report.order.epoch)
+    .bind(report.order.seq)
+    .bind(Timestamp::now().micros())
+    .bind(report.host.as_str().to_owned())
+    .bind(port.generation.0)
+    .execute(tx.conn())
+    .await?;
+    Ok(if done.rows_affected() == 1 {
+        Recorded::News
+    } else {
+        Recorded::Old
+    })
+}

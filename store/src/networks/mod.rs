@@ -1,0 +1,26 @@
+//! Networks, subnets, ports, and the security groups that guard the ports.
+//!
+//! A port is created with its address in the transaction that needs it ([`ports::create`]), told to a
+//! host ([`binding::bind`]) and told again whenever what may pass changes ([`refresh`]). What a host is
+//! told is made in one place, [`spec`]. What is *not* here: who may do what, and HTTP.
+
+pub mod allocation;
+pub mod binding;
+pub mod bootstrap;
+pub mod groups;
+pub mod network;
+pub mod ports;
+pub mod quotas;
+pub mod refresh;
+pub mod rules;
+pub mod scope;
+pub mod spec;
+pub mod subnets;
+#[cfg(test)]
+mod tests;
+
+pub use network::Network;
+pub use ports::{NewPort, Port};
+pub use rules::Rule;
+pub use scope::Scope;
+pub use subnets::Subnet;

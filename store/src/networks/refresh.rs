@@ -1,0 +1,125 @@
+//! When what may pass changes, every host that guards an affected port learns of it.
+//!
+//! A change marks the affected ports in its own transaction; telling the hosts ([`flush`]) is part of
+//! the same transaction where a person waits for the effect (a rule was added), and follows within a
+//! moment where many changes come at once (a hundred servers boot into one group): then each neighbour
+//! is told once, not a hundred times. The mark is a column, so a crash between the two loses nothing.
+
+use skybus_model::{
+    id::{NetworkId, PortId, SecurityGroupId},
+    message::Context,
+};
+
+use super::{Scope, binding, ports, spec::Specs, subnets};
+use crate::{Result, Store, Tx, row::Columns};
+
+/// Marks the ports that a group guards: its rules changed.
+///
+/// # Errors
+/// [`crate::Error::Broken`] when the database fails.
+pub async fn rules_changed(tx: &mut Tx, group: SecurityGroupId) -> Result<()> {
+    // Also those that no host serves yet: one may be given a host by a transaction that has not
+    // committed, and then these two must wait for each other.
+    sqlx::query(
+        "UPDATE ports SET stale = 1 \
+         WHERE id IN (SELECT port FROM port_groups WHERE security_group = $1)",
+    )
+    .bind(group.to_string())
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Marks the ports on `network` whose rules speak of one of `groups`: its members changed.
+///
+/// # Errors
+/// [`crate::Error::Broken`] when the database fails.
+pub async fn members_changed(
+    tx: &mut Tx,
+    groups: &[SecurityGroupId],
+    network: NetworkId,
+) -> Result<()> {
+    for group in groups {
+        sqlx::query(
+            "UPDATE ports SET stale = 1 WHERE network = $2 AND host IS NOT NULL AND stale = 0 \
+             AND id IN (SELECT g.port FROM port_groups g \
+             JOIN security_group_rules r ON r.security_group = g.security_group \
+             WHERE r.remote_group = $1)",
+        )
+        .bind(group.to_string())
+        .bind(network.to_string())
+        .execute(tx.conn())
+        .await?;
+    }
+    Ok(())
+}
+
+/// Marks one port: its groups changed.
+///
+/// # Errors
+/// [`crate::Error::Broken`] when the database fails.
+pub async fn port_changed(tx: &mut Tx, port: PortId) -> Result<()> {
+    sqlx::query("UPDATE ports SET stale = 1 WHERE id = $1")
+        .bind(port.to_string())
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Marks every port of a network: something that all of them are told changed.
+///
+/// # Errors
+/// [`crate::Error::Broken`] when the database fails.
+pub async fn network_changed(tx: &mut Tx, network: NetworkId) -> Result<()> {
+    sqlx::query("UPDATE ports SET stale = 1 WHERE network = $1")
+        .bind(network.to_string())
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Tells the hosts of up to `most` marked ports, each port with a new generation. Returns how many.
+///
+/// # Errors
+/// [`crate::Error::Broken`] when the database fails.
+pub async fn flush(tx: &mut Tx, context: &Context, most: i64) -> Result<usize> {
+    let rows = sqlx::query(
+        "SELECT id, subnet FROM ports WHERE stale = 1 AND host IS NOT NULL ORDER BY subnet, id LIMIT $1",
+    )
+    .bind(most)
+    .fetch_all(tx.conn())
+    .await?;
+    // First all rows are locked, then all is read: what is read is newer than every mark.
+    let mut claimed = Vec::new();
+    for row in &rows {
+        subnets::lock(tx, row.word("subnet")?).await?;
+        let id: PortId = row.word("id")?;
+        let done = sqlx::query(
+            "UPDATE ports SET stale = 0, generation = generation + 1 \
+             WHERE id = $1 AND stale = 1 AND host IS NOT NULL",
+        )
+        .bind(id.to_string())
+        .execute(tx.conn())
+        .await?;
+        if done.rows_affected() == 1 {
+            claimed.push(id);
+        }
+    }
+    let mut specs = Specs::default();
+    for id in &claimed {
+        let port = ports::get(tx.conn(), *id, Scope::Everything).await?;
+        binding::ensure(tx, &mut specs, &port, None, context).await?;
+    }
+    Ok(claimed.len())
+}
+
+/// Whether any host waits to be told.
+///
+/// # Errors
+/// [`crate::Error::Broken`] when the database fails.
+pub async fn is_needed(store: &Store) -> Result<bool> {
+    let row = sqlx::query("SELECT id FROM ports WHERE stale = 1 AND host IS NOT NULL LIMIT 1")
+        .fetch_optional(store.pool())
+        .await?;
+    Ok(row.is_some())
+}

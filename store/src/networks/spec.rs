@@ -1,0 +1,177 @@
+//! What a host is told of a port: its network, its addresses, and the rules that guard it, resolved.
+
+use std::{collections::HashMap, net::Ipv4Addr};
+
+use ipnet::Ipv4Net;
+use skybus_model::{
+    id::{NetworkId, SecurityGroupId},
+    network::{NetworkSpec, PacketMatch, PortSpec, RuleSpec},
+};
+
+use super::{
+    Port, Scope, network,
+    rules::{self, Rule},
+    subnets::{self, address},
+};
+use crate::{Error, Result, Tx, row::Columns};
+
+/// What `port`'s host must know of it.
+///
+/// # Errors
+/// [`Error::Conflict`] when no server uses the port.
+pub async fn port_spec(tx: &mut Tx, port: &Port) -> Result<PortSpec> {
+    Specs::default().of(tx, port).await
+}
+
+/// Makes specs of many ports of one transaction, looking up only once what they share.
+#[derive(Debug, Default)]
+pub struct Specs {
+    networks: HashMap<NetworkId, NetworkSpec>,
+    rules: HashMap<SecurityGroupId, Vec<Rule>>,
+    members: HashMap<(SecurityGroupId, NetworkId), Vec<Ipv4Net>>,
+}
+
+impl Specs {
+    /// What `port`'s host must know of it.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when no server uses the port.
+    pub async fn of(&mut self, tx: &mut Tx, port: &Port) -> Result<PortSpec> {
+        let Some(server) = port.server else {
+            return Err(Error::Conflict(format!("no server uses port {}", port.id)));
+        };
+        Ok(PortSpec {
+            id: port.id,
+            server,
+            network: self.network(tx, port.network).await?,
+            mac: port.mac.clone(),
+            address: port.address,
+            hostname: port.hostname.clone(),
+            rules: self.rules_of(tx, port).await?,
+        })
+    }
+
+    async fn network(&mut self, tx: &mut Tx, id: NetworkId) -> Result<NetworkSpec> {
+        if let Some(known) = self.networks.get(&id) {
+            return Ok(known.clone());
+        }
+        let network = network::get(tx.conn(), id, Scope::Everything).await?;
+        let subnet = subnets::of_network(tx.conn(), id)
+            .await?
+            .ok_or_else(|| Error::NotFound(format!("subnet of network {id}")))?;
+        let spec = NetworkSpec {
+            id,
+            subnet: subnet.id,
+            cidr: subnet.cidr,
+            gateway: subnet.gateway,
+            dns: subnet.dns,
+            mtu: network.mtu,
+        };
+        self.networks.insert(id, spec.clone());
+        Ok(spec)
+    }
+
+    async fn rules_of(&mut self, tx: &mut Tx, port: &Port) -> Result<Vec<RuleSpec>> {
+        let mut resolved: Vec<RuleSpec> = Vec::new();
+        for group in &port.groups {
+            let rules = match self.rules.get(group) {
+                Some(known) => known.clone(),
+                None => {
+                    let found = rules::of_group(tx.conn(), *group).await?;
+                    self.rules.insert(*group, found.clone());
+                    found
+                }
+            };
+            for rule in rules {
+                let members = match rule.remote_group {
+                    Some(remote) => self.members_of(tx, remote, port.network).await?,
+                    None => Vec::new(),
+                };
+                if let Some(spec) = resolve(&rule, members)
+                    && !resolved.contains(&spec)
+                {
+                    resolved.push(spec);
+                }
+            }
+        }
+        Ok(resolved)
+    }
+
+    /// Only members on the same network count: elsewhere the same address is another machine.
+    async fn members_of(
+        &mut self,
+        tx: &mut Tx,
+        group: SecurityGroupId,
+        on: NetworkId,
+    ) -> Result<Vec<Ipv4Net>> {
+        if let Some(known) = self.members.get(&(group, on)) {
+            return Ok(known.clone());
+        }
+        let rows = sqlx::query(
+            "SELECT p.address FROM ports p JOIN port_groups g ON g.port = p.id \
+             WHERE g.security_group = $1 AND p.network = $2 ORDER BY p.address",
+        )
+        .bind(group.to_string())
+        .bind(on.to_string())
+        .fetch_all(tx.conn())
+        .await?;
+        let found: Result<Vec<Ipv4Addr>> = rows
+            .iter()
+            .map(|row| Ok(address(row.number("address")?)))
+            .collect();
+        let found = prefixes(&found?);
+        self.members.insert((group, on), found.clone());
+        Ok(found)
+    }
+}
+
+/// Addresses as the fewest prefixes: neighbours' rules are short even in a large group, because
+/// addresses are given out in turn.
+fn prefixes(addresses: &[Ipv4Addr]) -> Vec<Ipv4Net> {
+    let single: Vec<Ipv4Net> = addresses
+        .iter()
+        .map(|address| Ipv4Net::from(*address))
+        .collect();
+    Ipv4Net::aggregate(&single)
+}
+
+/// What a rule lets pass, or `None` when it lets nothing pass here: it speaks of IPv6, or of a group
+/// without members on this network. (No remotes at all would mean "anywhere".)
+fn resolve(rule: &Rule, members: Vec<Ipv4Net>) -> Option<RuleSpec> {
+    if !rule.is_ipv4() {
+        return None;
+    }
+    let remotes = match (rule.remote_group, rule.remote_prefix.as_deref()) {
+        (Some(_), _) if members.is_empty() => return None,
+        (Some(_), _) => members,
+        (None, Some(prefix)) => match prefix.parse::<Ipv4Net>() {
+            Ok(everywhere) if everywhere.prefix_len() == 0 => Vec::new(),
+            Ok(prefix) => vec![prefix],
+            Err(_) => return None,
+        },
+        (None, None) => Vec::new(),
+    };
+    Some(RuleSpec {
+        direction: rule.direction,
+        matches: packets(rule),
+        remotes,
+    })
+}
+
+fn packets(rule: &Rule) -> PacketMatch {
+    let small = |number: Option<i64>| number.and_then(|n| u8::try_from(n).ok());
+    let ports = match (rule.port_min, rule.port_max) {
+        (Some(min), Some(max)) => u16::try_from(min).ok().zip(u16::try_from(max).ok()),
+        _ => None,
+    };
+    match rule.protocol_number() {
+        None => PacketMatch::Any,
+        Some(1) => PacketMatch::Icmp {
+            kind: small(rule.port_min),
+            code: small(rule.port_max),
+        },
+        Some(6) => PacketMatch::Tcp(ports),
+        Some(17) => PacketMatch::Udp(ports),
+        Some(other) => PacketMatch::Protocol(other),
+    }
+}
