@@ -161,7 +161,7 @@ pub async fn insert(tx: &mut Tx, operation: &Operation) -> Result<()> {
 pub async fn save(tx: &mut Tx, operation: &Operation) -> Result<()> {
     sqlx::query(
         "UPDATE operations SET step = $2, attempts = $3, host = $4, tried = $5, alternates = $6, \
-         fault = $7, wake_at = $8, ended_at = $9 WHERE id = $1",
+         fault = $7, wake_at = $8, ended_at = $9, generation = $10, deadline = $11 WHERE id = $1",
     )
     .bind(operation.id.to_string())
     .bind(operation.step.as_str())
@@ -172,6 +172,8 @@ pub async fn save(tx: &mut Tx, operation: &Operation) -> Result<()> {
     .bind(operation.fault.as_ref().map(to_json))
     .bind(operation.wake_at.micros())
     .bind(operation.ended_at.map(|at| at.micros()))
+    .bind(operation.generation.0)
+    .bind(operation.deadline.micros())
     .execute(tx.conn())
     .await?;
     Ok(())
@@ -186,8 +188,14 @@ pub async fn load(tx: &mut Tx, id: OperationId) -> Result<Operation> {
         Engine::Sqlite => "SELECT * FROM operations WHERE id = $1",
         Engine::Postgres => "SELECT * FROM operations WHERE id = $1 FOR UPDATE",
     };
-    let row = sqlx::query(sql).bind(id.to_string()).fetch_optional(tx.conn()).await?;
-    row.as_ref().map(read).transpose()?.ok_or_else(|| Error::NotFound(format!("operation {id}")))
+    let row = sqlx::query(sql)
+        .bind(id.to_string())
+        .fetch_optional(tx.conn())
+        .await?;
+    row.as_ref()
+        .map(read)
+        .transpose()?
+        .ok_or_else(|| Error::NotFound(format!("operation {id}")))
 }
 
 /// The operations of a server that have not ended. Load the server first: its row is the lock.

@@ -113,6 +113,42 @@ pub async fn unbind(
     Ok(())
 }
 
+/// Asks a server's host to take its ports away. The rows stay with their addresses, bound to that host,
+/// until it says that they are gone; then they are [released](ports::release). Returns how many there are.
+///
+/// # Errors
+/// [`Error::Broken`] when the database fails.
+pub async fn withdraw(
+    tx: &mut Tx,
+    server: ServerId,
+    operation: Option<OperationId>,
+    context: &Context,
+) -> Result<usize> {
+    let mut asked = 0;
+    for port in ports::of_server(tx.conn(), server).await? {
+        let Some(host) = port.host.clone() else {
+            ports::release(tx, &port).await?;
+            continue;
+        };
+        let generation = port.generation.next();
+        sqlx::query("UPDATE ports SET stale = 0, generation = $2, updated_at = $3 WHERE id = $1")
+            .bind(port.id.to_string())
+            .bind(generation.0)
+            .bind(Timestamp::now().micros())
+            .execute(tx.conn())
+            .await?;
+        let command = PortRemove {
+            operation,
+            port: port.id,
+            network: port.network,
+            generation,
+        };
+        tx.send(Outgoing::to_host(&host, &command, context)).await?;
+        asked += 1;
+    }
+    Ok(asked)
+}
+
 /// What became of a host's report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {

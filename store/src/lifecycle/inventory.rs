@@ -1,0 +1,191 @@
+//! A host says all that it has; the difference to what should be is repaired.
+//!
+//! Work that is under way is left alone: its operation is looked after by [`super::overdue`]. Machines
+//! that the database knows to be elsewhere or deleted are removed; machines that it has never heard of are
+//! only counted, for a person to look at: a database that was restored from a backup must not kill guests.
+
+use std::collections::{HashMap, HashSet};
+
+use skybus_model::{
+    HostName,
+    id::{PortId, ServerId},
+    message::{
+        Context, Outgoing,
+        command::{PortRemove, ServerRemove},
+        event::{ComputeInventory, NetworkInventory, ServerFact, ServerReport},
+    },
+    server::VmState,
+};
+
+use super::{repair, reported};
+use crate::{
+    Error, Result, Store, Tx,
+    networks::{Scope, binding, ports, spec::Specs},
+    operations, servers,
+    signed_path::PathKey,
+};
+
+/// What an inventory led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Repairs {
+    /// Told again what should be there.
+    pub ensured: usize,
+    /// Told to remove what belongs elsewhere or nowhere.
+    pub removed: usize,
+    /// Unknown to the database; left alone.
+    pub orphans: usize,
+}
+
+/// Which servers of a compute host's inventory need a look: most inventories need none, and take one
+/// query.
+///
+/// # Errors
+/// [`Error::Broken`] when the database fails.
+pub async fn suspects(store: &Store, inventory: &ComputeInventory) -> Result<Vec<ServerId>> {
+    let there: HashMap<_, _> = inventory.servers.iter().map(|f| (f.server, f)).collect();
+    let wanted = servers::living_on(store, &inventory.host).await?;
+    let mut suspects: Vec<ServerId> = Vec::new();
+    let mut known = HashSet::new();
+    for server in wanted {
+        known.insert(server.id);
+        let fits = there.get(&server.id).is_some_and(|fact| {
+            fact.busy || fact.generation >= server.generation && fact.power == server.power
+        });
+        if !fits {
+            suspects.push(server.id);
+        }
+    }
+    suspects.extend(there.keys().filter(|id| !known.contains(*id)));
+    Ok(suspects)
+}
+
+/// Repairs one server of a compute host.
+///
+/// # Errors
+/// [`Error::Broken`] when the database fails.
+pub async fn server(
+    tx: &mut Tx,
+    id: ServerId,
+    inventory: &ComputeInventory,
+    (key, context): (&PathKey, &Context),
+) -> Result<Repairs> {
+    let host = &inventory.host;
+    let fact = inventory.servers.iter().find(|fact| fact.server == id);
+    let row = match servers::load(tx, id).await {
+        Ok(row) => row,
+        Err(Error::NotFound(_)) => {
+            return Ok(Repairs {
+                orphans: 1,
+                ..Repairs::default()
+            });
+        }
+        Err(error) => return Err(error),
+    };
+    if row.host.as_ref() != Some(host) || row.state.vm == VmState::Deleted {
+        let Some(fact) = fact else {
+            return Ok(Repairs::default());
+        };
+        let generation = row.generation.max(fact.generation);
+        let remove = ServerRemove {
+            operation: None,
+            server: id,
+            generation,
+        };
+        tx.send(Outgoing::to_host(host, &remove, context)).await?;
+        return Ok(Repairs {
+            removed: 1,
+            ..Repairs::default()
+        });
+    }
+    if !operations::open_of(tx, id).await?.is_empty() || inventory.order <= row.recorded {
+        return Ok(Repairs::default());
+    }
+    match fact {
+        Some(fact) if fact.generation >= row.generation => {
+            let report = report(host, inventory, fact);
+            reported::server(tx, &report, host, context).await?;
+            Ok(Repairs::default())
+        }
+        _ if row.state.vm == VmState::Error => Ok(Repairs::default()),
+        _ => {
+            repair(tx, &row, key, context).await?;
+            Ok(Repairs {
+                ensured: 1,
+                ..Repairs::default()
+            })
+        }
+    }
+}
+
+fn report(host: &HostName, inventory: &ComputeInventory, fact: &ServerFact) -> ServerReport {
+    ServerReport {
+        server: fact.server,
+        operation: None,
+        generation: fact.generation,
+        order: inventory.order,
+        host: host.clone(),
+        power: fact.power,
+        fault: None,
+        hops: Vec::new(),
+    }
+}
+
+/// Repairs the ports of a network host.
+///
+/// # Errors
+/// [`Error::Broken`] when the database fails.
+pub async fn ports(
+    tx: &mut Tx,
+    inventory: &NetworkInventory,
+    context: &Context,
+) -> Result<Repairs> {
+    let host = &inventory.host;
+    let mut repairs = Repairs::default();
+    let mut there: HashMap<PortId, _> = inventory
+        .ports
+        .iter()
+        .map(|fact| (fact.port, fact.generation))
+        .collect();
+    let mut specs = Specs::default();
+    for port in ports::on_host(tx.conn(), host).await? {
+        let has = there.remove(&port.id);
+        let settled = port.status == ports::ACTIVE && inventory.order > port.order;
+        if settled && has.is_none_or(|generation| generation < port.generation) {
+            binding::ensure(tx, &mut specs, &port, None, context).await?;
+            repairs.ensured += 1;
+        }
+    }
+    for (id, generation) in there {
+        let Some(remove) = unwanted(tx, id, generation, host).await? else {
+            continue;
+        };
+        tx.send(Outgoing::to_host(host, &remove, context)).await?;
+        repairs.removed += 1;
+    }
+    Ok(repairs)
+}
+
+async fn unwanted(
+    tx: &mut Tx,
+    id: PortId,
+    generation: skybus_model::Generation,
+    host: &HostName,
+) -> Result<Option<PortRemove>> {
+    match ports::get(tx.conn(), id, Scope::Everything).await {
+        Ok(port) if port.host.as_ref() == Some(host) => Ok(None),
+        Ok(port) => Ok(Some(PortRemove {
+            operation: None,
+            port: id,
+            network: port.network,
+            generation: port.generation.max(generation),
+        })),
+        // The row went with its server. A port holds nothing that could be lost.
+        Err(Error::NotFound(_)) => Ok(Some(PortRemove {
+            operation: None,
+            port: id,
+            network: skybus_model::id::NetworkId::from_uuid(id.uuid()),
+            generation: generation.next(),
+        })),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,156 @@
+//! An operation has been silent for too long: an API server looks after it.
+//!
+//! Whoever holds the server's row lock and moves `wake_at` has the lease; a second API server that comes
+//! later finds it moved. There is no other owner, so none can die with it.
+
+use std::time::Duration;
+
+use skybus_model::{
+    Fault, FaultCode, Timestamp,
+    id::OperationId,
+    operation::{Hop, OperationKind, Step},
+};
+
+use super::{failed, gone, placed, tell_host};
+use crate::{
+    Result, Store, Tx, hops,
+    operations::{self, Operation},
+    servers::{self, Server},
+    services,
+    signed_path::PathKey,
+};
+
+/// What was done about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Done {
+    /// Somebody else was faster, or it ended meanwhile.
+    Nothing,
+    /// The message of its step was sent again.
+    SentAgain,
+    /// It was taken away from a silent host.
+    PlacedAgain,
+    /// It ended: with a fault, or, for a delete, without its host.
+    Ended,
+}
+
+/// Looks after one operation that [`operations::due`] found.
+///
+/// # Errors
+/// [`crate::Error::Broken`] when the database fails.
+pub async fn look_after(tx: &mut Tx, id: OperationId, key: &PathKey) -> Result<Done> {
+    let now = Timestamp::now();
+    let found = operations::load(tx, id).await?;
+    let mut server = servers::load(tx, found.server).await?;
+    // Read again: the row's lock is only held since the line above.
+    let mut operation = operations::load(tx, id).await?;
+    if operation.step.ended() || operation.wake_at > now {
+        return Ok(Done::Nothing);
+    }
+    if operation.kind == OperationKind::Delete {
+        return delete(tx, &mut server, operation, key).await;
+    }
+    if now >= operation.deadline {
+        let fault = too_late(&server, &operation);
+        failed::for_good(tx, &mut server, &mut operation, fault).await?;
+        return Ok(Done::Ended);
+    }
+    if operation.step == Step::Placing {
+        placed::ask(tx, &operation).await?;
+        return wait_longer(tx, operation, "asked the schedulers again").await;
+    }
+    if host_is_up(tx, &server).await? {
+        tell_host(tx, &server, &operation, key).await?;
+        if operation.kind == OperationKind::Boot {
+            tell_network(tx, &server, &operation).await?;
+        }
+        return wait_longer(tx, operation, "told the host again").await;
+    }
+    if operation.kind == OperationKind::Boot {
+        let fault = silent(&server);
+        failed::with(tx, &mut server, &mut operation, fault).await?;
+        return Ok(Done::PlacedAgain);
+    }
+    wait_longer(tx, operation, "the host is silent").await
+}
+
+async fn delete(
+    tx: &mut Tx,
+    server: &mut Server,
+    mut operation: Operation,
+    key: &PathKey,
+) -> Result<Done> {
+    if !host_is_up(tx, server).await? {
+        gone::behind_silent_host(tx, server, operation).await?;
+        return Ok(Done::Ended);
+    }
+    tell_host(tx, server, &operation, key).await?;
+    operation.deadline = operation
+        .deadline
+        .max(Timestamp::now().after(operation.kind.patience()));
+    wait_longer(tx, operation, "told the host again").await
+}
+
+async fn tell_network(tx: &mut Tx, server: &Server, operation: &Operation) -> Result<()> {
+    let mut specs = crate::networks::spec::Specs::default();
+    for port in crate::networks::ports::of_server(tx.conn(), server.id).await? {
+        let context = operation.context.hop();
+        crate::networks::binding::ensure(tx, &mut specs, &port, Some(operation.id), &context)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn wait_longer(tx: &mut Tx, mut operation: Operation, what: &str) -> Result<Done> {
+    let patience = operation.kind.patience();
+    // Full jitter, so that what fell silent together does not come back together.
+    let jitter = patience.mul_f64(rand::random::<f64>());
+    operation.wake_at = Timestamp::now().after(patience / 2 + jitter);
+    hops::add(tx, operation.id, &[Hop::now("api", what, "")]).await?;
+    operations::save(tx, &operation).await?;
+    Ok(Done::SentAgain)
+}
+
+async fn host_is_up(tx: &mut Tx, server: &Server) -> Result<bool> {
+    let Some(host) = &server.host else {
+        return Ok(false);
+    };
+    let service = services::find(tx, host, "compute").await?;
+    Ok(service.is_some_and(|service| service.is_up(Timestamp::now())))
+}
+
+fn silent(server: &Server) -> Fault {
+    let host = server
+        .host
+        .as_ref()
+        .map_or("its host", |host| host.as_str());
+    let message = "The host that was to build the server does not answer.".to_owned();
+    Fault::new(FaultCode::HostSilent, message).with_details(format!("host {host}"))
+}
+
+fn too_late(server: &Server, operation: &Operation) -> Fault {
+    let seconds = operation.kind.deadline().as_secs();
+    let stage = match operation.step {
+        Step::Placing => "no scheduler answered",
+        _ => "the host did not report an outcome",
+    };
+    let message = format!(
+        "The {} did not end within {seconds} s: {stage}. Try again; if it happens again, ask your \
+         operator to look at `skybus trace {}`.",
+        operation.kind, server.id
+    );
+    Fault::new(FaultCode::DeadlinePassed, message)
+}
+
+/// Gives every open operation `time` more, for a time in which no message could leave.
+///
+/// # Errors
+/// [`crate::Error::Broken`] when the database fails.
+pub async fn forgive(store: &Store, time: Duration) -> Result<u64> {
+    let mut tx = store.begin().await?;
+    let done = sqlx::query("UPDATE operations SET deadline = deadline + $1 WHERE ended_at IS NULL")
+        .bind(i64::try_from(time.as_micros()).unwrap_or(0))
+        .execute(tx.conn())
+        .await?;
+    tx.commit().await?;
+    Ok(done.rows_affected())
+}

@@ -1,0 +1,219 @@
+//! A host reports. Only what is newer than what is recorded, about the current generation, and from the
+//! host that the row names, changes anything.
+
+use skybus_model::{
+    Fault, FaultCode, HostName, Timestamp,
+    id::ServerId,
+    message::{
+        Context, Outgoing,
+        command::ServerRemove,
+        event::{PortReport, PortState, ServerReport},
+    },
+    operation::{Hop, OperationKind, Step},
+    order::{Verdict, judge},
+    server::{Desired, Power, VmState, transition},
+};
+
+use super::{accept::event, failed, gone};
+use crate::{
+    Error, Result, Tx, announce, hops,
+    networks::{
+        Scope,
+        binding::{self, Recorded},
+        ports,
+    },
+    operations::{self, Operation},
+    servers::{self, Server},
+};
+
+/// What became of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was news.
+    Recorded,
+    /// It, or something newer, was known.
+    Old,
+    /// The sender has no say in what it reports about.
+    NotTheirs,
+}
+
+/// Records what a host says of a server. `sender` is the host in the routing key, which the broker has
+/// checked against the sender's account.
+///
+/// # Errors
+/// [`Error::Broken`] when the database fails.
+pub async fn server(
+    tx: &mut Tx,
+    report: &ServerReport,
+    sender: &HostName,
+    context: &Context,
+) -> Result<Outcome> {
+    let mut server = match servers::load(tx, report.server).await {
+        Ok(server) => server,
+        Err(Error::NotFound(_)) => return Ok(Outcome::NotTheirs),
+        Err(error) => return Err(error),
+    };
+    if *sender != report.host || server.host.as_ref() != Some(sender) {
+        fence(tx, &server, report, sender, context).await?;
+        return Ok(Outcome::NotTheirs);
+    }
+    match judge(
+        server.generation,
+        server.recorded,
+        report.generation,
+        report.order,
+    ) {
+        Verdict::Apply => {}
+        Verdict::Repeated | Verdict::Overtaken => return Ok(Outcome::Old),
+    }
+    server.recorded = report.order;
+    server.power = report.power;
+    let operation = operations::open_of(tx, server.id)
+        .await?
+        .into_iter()
+        .find(|operation| operation.generation == report.generation);
+    if let Some(operation) = &operation {
+        hops::add(tx, operation.id, &report.hops).await?;
+    }
+    match (operation, &report.fault) {
+        (Some(mut operation), Some(fault)) if server.state.task.is_some() => {
+            failed::with(tx, &mut server, &mut operation, fault.clone()).await?;
+        }
+        (operation, fault) => settle(tx, &mut server, operation, fault.as_ref(), context).await?,
+    }
+    Ok(Outcome::Recorded)
+}
+
+/// A host that has a machine which is not its own any more is told to remove it.
+async fn fence(
+    tx: &mut Tx,
+    server: &Server,
+    report: &ServerReport,
+    sender: &HostName,
+    context: &Context,
+) -> Result<()> {
+    if *sender != report.host || report.power == Power::Absent {
+        return Ok(());
+    }
+    let generation = server.generation.max(report.generation);
+    let remove = ServerRemove {
+        operation: None,
+        server: server.id,
+        generation,
+    };
+    tx.send(Outgoing::to_host(sender, &remove, context)).await
+}
+
+async fn settle(
+    tx: &mut Tx,
+    server: &mut Server,
+    operation: Option<Operation>,
+    fault: Option<&Fault>,
+    context: &Context,
+) -> Result<()> {
+    let before = server.state;
+    let after = transition::observe(before, server.power);
+    let now = Timestamp::now();
+    if after.vm == VmState::Deleted && before.vm != VmState::Deleted {
+        let Some(operation) = operation else {
+            return servers::save(tx, server).await;
+        };
+        return gone::from_host(tx, server, operation).await;
+    }
+    if after == before && fault.is_none() {
+        return servers::save(tx, server).await;
+    }
+    server.state = after;
+    server.updated_at = now;
+    explain(server, fault, now);
+    if before.task.is_none() && after.vm == VmState::Stopped {
+        // The guest turned itself off. That is its owner's will: repair never raises it again.
+        server.desired = Desired::Stopped;
+    }
+    if after.vm == VmState::Active && server.launched_at.is_none() {
+        server.launched_at = Some(now);
+    }
+    servers::save(tx, server).await?;
+    let ended = operation.filter(|_| before.task.is_some() && after.task.is_none());
+    let kind = ended.as_ref().map(|operation| event(operation.kind, "end"));
+    let kind = kind.unwrap_or_else(|| "compute.instance.update".to_owned());
+    announce::server(tx, server, &kind, context).await?;
+    if let Some(mut operation) = ended {
+        let hop = Hop::now("api", server.state.status().to_lowercase(), "");
+        hops::add(tx, operation.id, &[hop]).await?;
+        operation.end(Step::Done, None);
+        operations::save(tx, &operation).await?;
+    }
+    Ok(())
+}
+
+fn explain(server: &mut Server, fault: Option<&Fault>, now: Timestamp) {
+    match (server.state.vm, fault) {
+        (VmState::Error | VmState::Paused, Some(fault)) => {
+            server.fault = Some(fault.clone());
+            server.fault_at = Some(now);
+        }
+        (VmState::Error, None) if server.fault.is_none() => {
+            let message = "The machine ended by itself without a power-off. Its console log may say \
+                           why; start it again with a hard reboot.";
+            server.fault = Some(Fault::new(FaultCode::MachineCrashed, message));
+            server.fault_at = Some(now);
+        }
+        (VmState::Active | VmState::Stopped, _) => {
+            server.fault = None;
+            server.fault_at = None;
+        }
+        _ => {}
+    }
+}
+
+/// Records what a host says of a port.
+///
+/// # Errors
+/// [`Error::Broken`] when the database fails.
+pub async fn port(tx: &mut Tx, report: &PortReport, sender: &HostName) -> Result<Outcome> {
+    if *sender != report.host {
+        return Ok(Outcome::NotTheirs);
+    }
+    match binding::record(tx, report).await? {
+        Recorded::News => {}
+        Recorded::Old => return Ok(Outcome::Old),
+        Recorded::NotTheirs => return Ok(Outcome::NotTheirs),
+    }
+    let port = ports::get(tx.conn(), report.port, Scope::Everything).await?;
+    let Some(id) = port.server else {
+        return Ok(Outcome::Recorded);
+    };
+    if let Some(operation) = report.operation {
+        hops::add(tx, operation, &report.hops).await?;
+    }
+    match (report.state, &report.fault) {
+        (PortState::Absent, _) => port_gone(tx, id, &port).await?,
+        (PortState::Down, Some(fault)) => port_failed(tx, id, fault).await?,
+        _ => {}
+    }
+    Ok(Outcome::Recorded)
+}
+
+async fn port_gone(tx: &mut Tx, id: ServerId, port: &ports::Port) -> Result<()> {
+    let server = servers::load(tx, id).await?;
+    let leaving = server.state.vm == VmState::Deleted
+        || server.state.task == Some(skybus_model::server::Task::Deleting);
+    if leaving {
+        ports::release(tx, port).await?;
+        gone::last_port(tx, id).await?;
+    }
+    Ok(())
+}
+
+async fn port_failed(tx: &mut Tx, id: ServerId, fault: &Fault) -> Result<()> {
+    let mut server = servers::load(tx, id).await?;
+    let boot = operations::open_of(tx, id)
+        .await?
+        .into_iter()
+        .find(|operation| operation.kind == OperationKind::Boot && operation.step == Step::OnHost);
+    match boot {
+        Some(mut boot) => failed::with(tx, &mut server, &mut boot, fault.clone()).await,
+        None => Ok(()),
+    }
+}
