@@ -1,0 +1,8 @@
+//! The Compute API.
+
+use crate::http::Routes;
+
+/// What it serves.
+pub fn routes(routes: Routes) -> Routes {
+    routes
+}

@@ -1,0 +1,101 @@
+//! The API server's configuration file.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use ipnet::Ipv4Net;
+use serde::Deserialize;
+
+/// `skybus-api --config FILE`.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The role's own directory: token keys, images.
+    pub data_dir: PathBuf,
+    /// Where `/healthz` and `/metrics` are.
+    pub health: SocketAddr,
+    /// `amqp://USER:PASSWORD@HOST:PORT/VHOST`.
+    pub broker: String,
+    /// What is logged, e.g. `info` or `info,skybus_api=debug`.
+    #[serde(default = "info")]
+    pub log: String,
+    /// Where the APIs are.
+    pub listen: SocketAddr,
+    /// The address that clients reach them under; it goes into the catalog.
+    pub public_url: String,
+    /// `sqlite:///path` or `postgres://…`.
+    pub database: String,
+    /// RabbitMQ's management API, for subscribers' accounts.
+    #[serde(default)]
+    pub management: Option<String>,
+    /// Signs internal addresses; 64 hexadecimal digits, the same at schedulers.
+    pub url_secret: String,
+    /// Shared with the network agents; 64 hexadecimal digits.
+    pub metadata_secret: String,
+    /// The one region.
+    #[serde(default = "region_one")]
+    pub region: String,
+    /// For how long a token is good, in seconds.
+    #[serde(default = "four_hours")]
+    pub token_lifetime: u64,
+    /// What the first start makes.
+    pub bootstrap: Bootstrap,
+}
+
+/// What the first start makes; later starts leave it as it is.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bootstrap {
+    /// The password of the user `admin`.
+    pub admin_password: String,
+    /// The password of the user `demo`.
+    pub demo_password: String,
+    /// The addresses of the first network.
+    #[serde(default = "fixed_range")]
+    pub fixed_range: Ipv4Net,
+    /// How many of them the first network has.
+    #[serde(default = "network_size")]
+    pub network_size: u32,
+    /// The addresses that can be reached from outside.
+    #[serde(default)]
+    pub floating_range: Option<Ipv4Net>,
+}
+
+fn info() -> String {
+    "info".to_owned()
+}
+
+fn region_one() -> String {
+    "RegionOne".to_owned()
+}
+
+const fn four_hours() -> u64 {
+    4 * 3600
+}
+
+fn fixed_range() -> Ipv4Net {
+    Ipv4Net::new_assert(std::net::Ipv4Addr::new(10, 1, 0, 0), 16)
+}
+
+const fn network_size() -> u32 {
+    512
+}
+
+impl std::fmt::Debug for Config {
+    /// Without what is secret: passwords are also inside the addresses.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Config")
+            .field("data_dir", &self.data_dir)
+            .field("listen", &self.listen)
+            .field("public_url", &self.public_url)
+            .field("region", &self.region)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Bootstrap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bootstrap")
+            .field("fixed_range", &self.fixed_range)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,8 @@
+//! The metadata service, as guests ask it.
+
+use crate::http::Routes;
+
+/// What it serves.
+pub fn routes(routes: Routes) -> Routes {
+    routes
+}
