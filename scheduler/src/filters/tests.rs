@@ -1,0 +1,165 @@
+//! Each filter refuses what it should, and says why with numbers.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use skybus_model::{Timestamp, host::Resources};
+use skybus_store::hosts::Ratios;
+
+use super::{Ask, refusal, times};
+use crate::{config::Placement, fleet::HostView, weighers};
+
+const NOW: Timestamp = Timestamp(1_000_000_000);
+
+fn host(name: &str) -> HostView {
+    HostView {
+        name: name.parse().unwrap(),
+        zone: "nova".into(),
+        hypervisor: "tcg".into(),
+        capacity: Resources {
+            vcpus: 2,
+            ram_mib: 1024,
+            disk_gib: 10,
+        },
+        used: Resources::default(),
+        servers: 0,
+        last_seen: NOW,
+        network_seen: NOW,
+        closed: None,
+    }
+}
+
+fn ask() -> Ask {
+    Ask {
+        resources: Resources {
+            vcpus: 1,
+            ram_mib: 512,
+            disk_gib: 1,
+        },
+        zone: None,
+        host: None,
+        image: BTreeMap::new(),
+        tried: Vec::new(),
+        ratios: Ratios {
+            vcpus: 2000,
+            ram: 1000,
+            disk: 1000,
+        },
+        now: NOW,
+    }
+}
+
+fn refused_by(host: &HostView, ask: &Ask) -> (&'static str, String) {
+    refusal(host, ask).expect("the host should be refused")
+}
+
+#[test]
+fn a_host_that_fits_is_taken_up_to_the_last_unit_and_not_beyond() {
+    let mut full = host("a");
+    full.used = Resources {
+        vcpus: 3,
+        ram_mib: 512,
+        disk_gib: 9,
+    };
+    assert_eq!(refusal(&full, &ask()), None);
+    full.used.ram_mib = 513;
+    assert_eq!(
+        refused_by(&full, &ask()),
+        (
+            "ram",
+            "512 MiB wanted; 1024 there, times 1, of which 513 used".to_owned()
+        )
+    );
+    full.used = Resources {
+        vcpus: 4,
+        ..Resources::default()
+    };
+    assert_eq!(refused_by(&full, &ask()).0, "vcpus");
+    full.used = Resources {
+        disk_gib: 10,
+        ..Resources::default()
+    };
+    assert_eq!(refused_by(&full, &ask()).0, "disk");
+}
+
+#[test]
+fn silent_closed_and_tried_hosts_are_refused() {
+    let later = Ask {
+        now: NOW.after(Duration::from_secs(31)),
+        ..ask()
+    };
+    assert!(refused_by(&host("a"), &later).1.contains("silent for 31 s"));
+    let closed = HostView {
+        closed: Some("an operator disabled it: disk".into()),
+        ..host("a")
+    };
+    assert!(refused_by(&closed, &ask()).1.contains("disk"));
+    let deaf = HostView {
+        network_seen: Timestamp::default(),
+        ..host("a")
+    };
+    assert!(refused_by(&deaf, &ask()).1.contains("network worker"));
+    let tried = Ask {
+        tried: vec!["a".parse().unwrap()],
+        ..ask()
+    };
+    assert_eq!(refused_by(&host("a"), &tried).0, "retry");
+    assert_eq!(refusal(&host("b"), &tried), None);
+}
+
+#[test]
+fn zone_host_and_image_are_respected() {
+    let (zone, name) = Ask::split_zone(Some("nova:b"));
+    let elsewhere = Ask {
+        zone,
+        host: name,
+        ..ask()
+    };
+    assert_eq!(refused_by(&host("a"), &elsewhere).0, "availability_zone");
+    assert_eq!(refusal(&host("b"), &elsewhere), None);
+    let arm = BTreeMap::from([("hw_architecture".to_owned(), "aarch64".to_owned())]);
+    assert_eq!(
+        refused_by(
+            &host("a"),
+            &Ask {
+                image: arm,
+                ..ask()
+            }
+        )
+        .0,
+        "image_properties"
+    );
+    let kvm = BTreeMap::from([("img_hv_type".to_owned(), "kvm".to_owned())]);
+    assert_eq!(
+        refused_by(
+            &host("a"),
+            &Ask {
+                image: kvm,
+                ..ask()
+            }
+        )
+        .0,
+        "image_properties"
+    );
+}
+
+#[test]
+fn spreading_and_packing_are_opposites() {
+    let mut busy = host("busy");
+    busy.used.ram_mib = 256;
+    let hosts = vec![busy.clone(), host("idle")];
+    let first = |placement| {
+        weighers::in_order(hosts.clone(), &ask(), placement)[0]
+            .name
+            .to_string()
+    };
+    assert_eq!(first(Placement::Spread), "idle");
+    assert_eq!(first(Placement::Pack), "busy");
+}
+
+#[test]
+fn ratios_read_as_people_write_them() {
+    assert_eq!(
+        (times(16_000), times(1500), times(1)),
+        ("16".into(), "1.5".into(), "0.001".into())
+    );
+}

@@ -1,0 +1,134 @@
+//! Heartbeats: into memory at once, into the database in batches.
+//!
+//! A host that is new, or larger than it was, is written at once, so that it can be claimed; that it is
+//! alive is written every few seconds, for operators and for the API servers.
+
+use std::{collections::HashMap, sync::Mutex, time::Duration};
+
+use skybus_bus::{Delivery, Verdict};
+use skybus_model::{HostName, Timestamp, host::Resources, message::heartbeat::HostBeat};
+use skybus_store::{
+    Store,
+    hosts::{self, Host},
+    services,
+};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::fleet::Fleet;
+
+/// How often what was heard is written down.
+const WRITE_EVERY: Duration = Duration::from_secs(10);
+/// How often claims of other schedulers and the operators' switches are read.
+const READ_EVERY: Duration = Duration::from_secs(1);
+
+/// What was heard since it was last written down.
+#[derive(Debug, Default)]
+pub struct Registry {
+    heard: Mutex<HashMap<(HostName, String), (HostBeat, Timestamp)>>,
+    urgent: Notify,
+}
+
+impl Registry {
+    /// Handles one heartbeat.
+    pub fn hear(&self, fleet: &Fleet, delivery: &Delivery) -> Verdict {
+        let beat: HostBeat = match delivery.decode() {
+            Ok(beat) => beat,
+            Err(error) => return error.into(),
+        };
+        let now = Timestamp::now();
+        let new = fleet.beat(&beat, now);
+        if let Ok(mut heard) = self.heard.lock() {
+            heard.insert((beat.host.clone(), beat.service.clone()), (beat, now));
+        }
+        if new {
+            self.urgent.notify_one();
+        }
+        Verdict::Ack
+    }
+
+    /// Writes down what is heard until the token is cancelled.
+    ///
+    /// # Errors
+    /// None so far: a database that is away is tried again.
+    pub async fn keep(&self, store: &Store, token: CancellationToken) -> anyhow::Result<()> {
+        loop {
+            tokio::select! {
+                () = token.cancelled() => return Ok(()),
+                () = self.urgent.notified() => {}
+                () = tokio::time::sleep(WRITE_EVERY) => {}
+            }
+            let batch = self
+                .heard
+                .lock()
+                .map(|mut heard| std::mem::take(&mut *heard));
+            let batch = batch.unwrap_or_default();
+            if let Err(error) = write(store, batch.values()).await {
+                tracing::warn!(%error, "heartbeats cannot be written down; they will come again");
+            }
+        }
+    }
+}
+
+async fn write(
+    store: &Store,
+    beats: impl Iterator<Item = &(HostBeat, Timestamp)>,
+) -> skybus_store::Result<()> {
+    let mut beats: Vec<_> = beats.collect();
+    // One order for all, so that two schedulers do not wait for each other's row locks.
+    beats.sort_by(|a, b| (&a.0.host, &a.0.service).cmp(&(&b.0.host, &b.0.service)));
+    for some in beats.chunks(100) {
+        let mut tx = store.begin().await?;
+        for (beat, at) in some {
+            if beat.service == "compute" {
+                hosts::register(&mut tx, &row(beat)).await?;
+            }
+            services::heard(&mut tx, beat, *at).await?;
+        }
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+fn row(beat: &HostBeat) -> Host {
+    Host {
+        name: beat.host.clone(),
+        zone: beat.zone.clone(),
+        hypervisor: beat.hypervisor.clone(),
+        version: beat.version.clone(),
+        capacity: beat.capacity,
+        used: Resources::default(),
+        servers: 0,
+    }
+}
+
+/// Reads claims and switches into `fleet` until the token is cancelled.
+///
+/// # Errors
+/// None so far: a database that is away is tried again.
+pub async fn follow(
+    store: Store,
+    fleet: std::sync::Arc<Fleet>,
+    token: CancellationToken,
+) -> anyhow::Result<()> {
+    while !token.is_cancelled() {
+        if let Err(error) = refresh(&store, &fleet).await {
+            tracing::warn!(%error, "the fleet cannot be read from the database");
+        }
+        tokio::select! {
+            () = token.cancelled() => {}
+            () = tokio::time::sleep(READ_EVERY) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Reads claims and switches once.
+///
+/// # Errors
+/// [`skybus_store::Error::Broken`] when the database fails.
+pub async fn refresh(store: &Store, fleet: &Fleet) -> skybus_store::Result<()> {
+    let (rows, services) = (hosts::all(store).await?, services::all(store).await?);
+    fleet.refresh(&rows, &services);
+    Ok(())
+}
