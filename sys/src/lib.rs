@@ -6,5 +6,6 @@
 //! wrap it in their runtime's blocking pool.
 
 pub mod namespace;
+pub mod process;
 pub mod socket;
 pub mod tap;

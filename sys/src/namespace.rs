@@ -151,6 +151,22 @@ pub fn processes(name: &str) -> io::Result<Vec<i32>> {
     Ok(found)
 }
 
+/// Held by one process of the host's network namespace at a time, whichever cloud it belongs to: for
+/// choosing something that must be chosen once. It leaves no file behind.
+#[derive(Debug)]
+pub struct Turn(#[allow(dead_code, reason = "closing it is what ends the turn")] File);
+
+/// Waits for the turn.
+///
+/// # Errors
+/// When the lock cannot be had at all.
+pub fn turn() -> io::Result<Turn> {
+    let file = File::open("/proc/self/ns/net")?;
+    file.lock()
+        .map_err(|error| explain(error, "waiting for other users of this host's network"))?;
+    Ok(Turn(file))
+}
+
 fn on_a_thread<T: Send>(work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
     thread::scope(|scope| {
         let handle = thread::Builder::new()

@@ -121,3 +121,11 @@ fn a_socket_stays_in_the_namespace_it_was_opened_in() {
     let socket = inside(&ns.0, || UdpSocket::bind("0.0.0.0:0")).unwrap();
     assert!(socket.send_to(b"x", "127.0.0.1:9").is_err());
 }
+
+#[test]
+fn one_at_a_time_has_the_turn() {
+    let first = turn().unwrap();
+    assert!(File::open("/proc/self/ns/net").unwrap().try_lock().is_err());
+    drop(first);
+    drop(turn().unwrap());
+}
