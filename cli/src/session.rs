@@ -1,0 +1,251 @@
+//! A command's conversation with the cloud: signed in once, each service found through the catalog.
+
+use std::{cell::RefCell, collections::BTreeMap, io::Read, thread, time::Duration};
+
+use serde_json::Value;
+use ureq::http::Method;
+use uuid::Uuid;
+
+use crate::{
+    auth::{
+        self, Account, Choice,
+        token::{self, Token},
+    },
+    failure::Failure,
+    http::{Body, Http, Request, answer::Answer, url},
+    output::{cell::plain, talk},
+};
+
+/// The services that commands speak to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Service {
+    /// Servers, flavors, keypairs, hosts.
+    Compute,
+    /// Images.
+    Image,
+    /// Networks, ports, security groups.
+    Network,
+    /// Users, projects, roles.
+    Identity,
+    /// What only skybus has: traces and the bus.
+    Operator,
+}
+
+impl Service {
+    /// The types under which the catalog may list it, and the version that its paths begin with.
+    const fn in_catalog(self) -> (&'static [&'static str], &'static str) {
+        match self {
+            Self::Compute => (&["compute"], "v2.1"),
+            Self::Image => (&["image"], "v2"),
+            Self::Network => (&["network"], "v2.0"),
+            Self::Identity => (&["identity"], "v3"),
+            Self::Operator => (&["skybus", "operator"], "v1"),
+        }
+    }
+}
+
+/// How often a request that was shed is sent again, and how long is waited at most each time.
+const TRIES: u32 = 4;
+const LONGEST_WAIT: u64 = 8;
+
+/// A conversation.
+#[derive(Debug)]
+pub(crate) struct Session {
+    http: Http,
+    account: Account,
+    token: Token,
+    endpoints: RefCell<BTreeMap<Service, String>>,
+}
+
+impl Session {
+    /// Signs in.
+    pub(crate) fn open(choice: &Choice, debug: bool) -> Result<Self, Failure> {
+        let account = auth::account(choice)?;
+        let http = Http::new(debug);
+        let token = token::sign_in(&http, &account)?;
+        Ok(Self {
+            http,
+            account,
+            token,
+            endpoints: RefCell::default(),
+        })
+    }
+
+    /// The project that is asked for.
+    pub(crate) fn project(&self) -> &str {
+        self.token.project()
+    }
+
+    /// The identity service's address, which tells this cloud from others.
+    pub(crate) fn cloud(&self) -> &str {
+        &self.account.auth_url
+    }
+
+    /// Reads.
+    pub(crate) fn get(&self, service: Service, path: &str) -> Result<Value, Failure> {
+        self.json(Method::GET, service, path, None, &[])?.success()
+    }
+
+    /// Makes or does something. A repetition of the same request is recognised by its key.
+    pub(crate) fn post(
+        &self,
+        service: Service,
+        path: &str,
+        body: &Value,
+    ) -> Result<Value, Failure> {
+        let key = ("idempotency-key", Uuid::new_v4().to_string());
+        self.json(Method::POST, service, path, Some(body), &[key])?
+            .success()
+    }
+
+    /// Sets.
+    pub(crate) fn put(&self, service: Service, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.json(Method::PUT, service, path, Some(body), &[])?
+            .success()
+    }
+
+    /// Sets, in a later version of the Compute API.
+    pub(crate) fn put_at(&self, version: &str, path: &str, body: &Value) -> Result<Value, Failure> {
+        let headers = [
+            ("openstack-api-version", format!("compute {version}")),
+            ("x-openstack-nova-api-version", version.to_owned()),
+        ];
+        self.json(Method::PUT, Service::Compute, path, Some(body), &headers)?
+            .success()
+    }
+
+    /// Takes away.
+    pub(crate) fn delete(&self, service: Service, path: &str) -> Result<(), Failure> {
+        self.json(Method::DELETE, service, path, None, &[])?
+            .success()
+            .map(drop)
+    }
+
+    /// Sends `length` bytes.
+    pub(crate) fn upload(
+        &self,
+        path: &str,
+        length: u64,
+        from: &mut dyn Read,
+    ) -> Result<(), Failure> {
+        let url = self.address(Service::Image, path)?;
+        let headers = vec![("x-auth-token", self.token.id.clone())];
+        let body = Body::Bytes { length, from };
+        self.http
+            .send(Request {
+                method: Method::PUT,
+                url,
+                headers,
+                body,
+            })?
+            .success()
+            .map(drop)
+    }
+
+    /// Everything of a list, page after page; `most` ends it early.
+    pub(crate) fn list(
+        &self,
+        service: Service,
+        path: &str,
+        key: &str,
+        most: Option<usize>,
+    ) -> Result<Vec<Value>, Failure> {
+        let mut all: Vec<Value> = Vec::new();
+        let mut page = path.to_owned();
+        loop {
+            let mut answer = self.get(service, &page)?;
+            let more = has_next(&answer, key);
+            let Value::Array(mut items) = answer[key].take() else {
+                return Err(Failure::Nonsense(format!("it has no list {key:?}")));
+            };
+            let last = items.last().map(|item| plain(item, "id").to_owned());
+            all.append(&mut items);
+            if let Some(most) = most
+                && all.len() >= most
+            {
+                all.truncate(most);
+                return Ok(all);
+            }
+            match last.filter(|id| more && !id.is_empty()) {
+                Some(id) => page = url::with_query(path, &[("marker", Some(&id))]),
+                None => return Ok(all),
+            }
+        }
+    }
+
+    fn json(
+        &self,
+        method: Method,
+        service: Service,
+        path: &str,
+        body: Option<&Value>,
+        headers: &[(&'static str, String)],
+    ) -> Result<Answer, Failure> {
+        let url = self.address(service, path)?;
+        let mut tries = 1;
+        loop {
+            let mut headers = headers.to_vec();
+            headers.push(("x-auth-token", self.token.id.clone()));
+            let answer = self.http.send(Request {
+                method: method.clone(),
+                url: url.clone(),
+                headers,
+                body: body.map_or(Body::Empty, Body::Json),
+            })?;
+            match answer.retry_after {
+                Some(wait) if answer.status == 503 && tries < TRIES => {
+                    let wait = wait.clamp(1, LONGEST_WAIT);
+                    talk::say(&format!("the cloud is busy; trying again in {wait} s"));
+                    thread::sleep(Duration::from_secs(wait));
+                    tries += 1;
+                }
+                _ => return Ok(answer),
+            }
+        }
+    }
+
+    fn address(&self, service: Service, path: &str) -> Result<String, Failure> {
+        if let Some(base) = self.endpoints.borrow().get(&service) {
+            return Ok(format!("{base}{path}"));
+        }
+        let base = self.find(service)?;
+        let address = format!("{base}{path}");
+        self.endpoints.borrow_mut().insert(service, base);
+        Ok(address)
+    }
+
+    fn find(&self, service: Service) -> Result<String, Failure> {
+        let (kinds, version) = service.in_catalog();
+        let region = self.account.region.as_deref();
+        if let Some(endpoint) = self.token.endpoint(kinds, region) {
+            return Ok(url::versioned(endpoint, version));
+        }
+        // Identity is where the token came from, and what only skybus has stands beside it.
+        let (root, beside) = self.account.auth_url.split_once("/identity").unzip();
+        match service {
+            Service::Identity => Ok(url::versioned(&self.account.auth_url, version)),
+            Service::Operator if beside.is_some() => {
+                Ok(format!("{}/skybus/v1", root.unwrap_or_default()))
+            }
+            _ => Err(Failure::NotSignedIn {
+                problem: match region {
+                    Some(region) => format!(
+                        "the catalog has no {} service in region {region:?}",
+                        kinds[0]
+                    ),
+                    None => format!("the catalog has no {} service", kinds[0]),
+                },
+                next: "choose a project with OS_PROJECT_NAME and check OS_REGION_NAME".to_owned(),
+            }),
+        }
+    }
+}
+
+/// Whether a list goes on: each API says so in its own way. Its links are not followed, so that the
+/// token goes nowhere but to the catalog's addresses; the next page is asked for by the last id.
+fn has_next(answer: &Value, key: &str) -> bool {
+    let in_links = answer[format!("{key}_links")]
+        .as_array()
+        .is_some_and(|links| links.iter().any(|link| plain(link, "rel") == "next"));
+    in_links || answer["next"].is_string() || answer["links"]["next"].is_string()
+}
