@@ -300,6 +300,22 @@ impl Bus {
         self.0.end.wait().await
     }
 
+    /// A channel of one's own on the consuming connection.
+    pub(crate) async fn channel(&self) -> Result<Channel, String> {
+        let wire = self
+            .0
+            .ears
+            .link
+            .current()
+            .ok_or("there is no connection to the broker")?;
+        wire.ask("open a channel", wire.connection.create_channel())
+            .await
+    }
+
+    pub(crate) async fn publish(&self, parcel: Parcel) -> Result<(), SendError> {
+        self.0.ears.publisher.send_one(parcel).await
+    }
+
     async fn send_lossy(&self, parcel: Parcel) -> Result<(), SendError> {
         let mut lossy = self.0.lossy.lock().await;
         let open = match lossy.take() {

@@ -160,7 +160,7 @@ where
         let mut sending = FuturesUnordered::new();
         let at_once = usize::from(self.source.at_once);
         loop {
-            let wake = self.source.canary.as_ref().and(canary.wake());
+            let wake = self.source.canary.as_ref().and_then(|_| canary.wake());
             tokio::select! {
                 () = self.ears.token.cancelled() => {
                     let rest = async { while working.next().await.is_some() {} };

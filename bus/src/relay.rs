@@ -179,7 +179,7 @@ impl<O: Outbox> Relay<O> {
 }
 
 fn note(stuck: &mut HashMap<MessageId, Stuck>, row: &Outgoing, error: &SendError) {
-    let stuck = stuck.entry(row.id).or_insert(Stuck {
+    let stuck = stuck.entry(row.id).or_insert_with(|| Stuck {
         failures: 0,
         next: Instant::now(),
     });

@@ -240,9 +240,10 @@ impl Journal {
 async fn begin_epoch(writer: &SqlitePool) -> Result<i64, Error> {
     let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
     let (epoch,): (i64,) = sqlx::query_as(
-        "INSERT INTO counters (name, value) VALUES ('epoch', 1)
+        "INSERT INTO counters (name, value) VALUES ('epoch', $1)
          ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value",
     )
+    .bind(first_epoch())
     .fetch_one(&mut *tx)
     .await?;
     let old = i64::try_from(REMEMBER.as_micros()).unwrap_or(i64::MAX);
@@ -252,6 +253,12 @@ async fn begin_epoch(writer: &SqlitePool) -> Result<i64, Error> {
         .await?;
     tx.commit().await?;
     Ok(epoch)
+}
+
+/// A new journal may be that of an agent which lost its old one. Taken from the clock, its epoch is
+/// ahead of the former life's, unless that agent was started more than once a second.
+fn first_epoch() -> i64 {
+    i64::try_from(Timestamp::now().seconds()).unwrap_or(1)
 }
 
 /// What a row of the outbox holds.

@@ -65,9 +65,10 @@ async fn each_opening_is_a_new_epoch_and_the_sequence_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("journal.db");
     let mut orders = Vec::new();
-    for epoch in 1..=3 {
+    let mut epochs = Vec::new();
+    for _ in 0..3 {
         let journal = Journal::open(&path).await.unwrap();
-        assert_eq!(journal.epoch(), epoch);
+        epochs.push(journal.epoch());
         for _ in 0..2 {
             let mut tx = journal.begin().await.unwrap();
             orders.push(tx.next_order().await.unwrap());

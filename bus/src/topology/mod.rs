@@ -9,9 +9,6 @@ mod declare;
 pub mod names;
 mod queues;
 
-#[cfg(test)]
-mod document;
-
 pub use declare::{DeclareError, declare, withdraw};
 pub(crate) use declare::{bind, declare_queue};
 pub use queues::{agent, beats, control_plane, replies, subscriber};
