@@ -2,6 +2,7 @@
 
 use std::{ops::Deref, sync::Arc};
 
+use skybus_bus::{Bus, relay::Relay};
 use skybus_model::message::Outgoing;
 use skybus_store::{Store, signed_path::PathKey};
 use tokio_util::task::TaskTracker;
@@ -20,6 +21,10 @@ pub struct App(Arc<Parts>);
 pub struct Parts {
     /// The database.
     pub store: Store,
+    /// The bus. It may be away; a request never waits for it, but to read a console.
+    pub bus: Bus,
+    /// Sends what was committed.
+    pub relay: Relay<Store>,
     /// The configuration.
     pub config: Config,
     /// The keys of the tokens.
@@ -48,7 +53,9 @@ impl App {
 
     /// Hands committed messages to the relay. They are in the outbox: what does not leave now leaves
     /// with the next sweep.
-    pub fn push(&self, _committed: Vec<Outgoing>) {}
+    pub fn push(&self, committed: Vec<Outgoing>) {
+        self.relay.push(committed);
+    }
 
     /// The public address of a path.
     #[must_use]

@@ -6,9 +6,12 @@
 pub mod app;
 pub mod compute;
 pub mod config;
+pub mod engine;
 pub mod http;
 pub mod identity;
 pub mod image;
 pub mod metadata;
 pub mod network;
 pub mod operator;
+#[cfg(test)]
+pub(crate) mod testing;

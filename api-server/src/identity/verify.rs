@@ -62,8 +62,7 @@ pub(super) async fn check(app: &App, token: &str) -> Result<Option<Good>, Error>
     if claims.expires <= Timestamp::now() {
         return Ok(None);
     }
-    let (audit, first) = (audit_text(claims.audit), audit_text(claims.first));
-    if tokens::is_revoked(app.store.pool(), &audit, &first).await? {
+    if tokens::is_revoked(app.store.pool(), &audit_text(claims.audit)).await? {
         return Ok(None);
     }
     let Some(standing) = tokens::standing(&app.store, claims.user, claims.project).await? else {

@@ -40,18 +40,15 @@ pub async fn revoke(tx: &mut Tx, audit: &str, ends_at: Timestamp, now: Timestamp
     Ok(())
 }
 
-/// Whether any of these two was given back: the token's own audit id, or that of the first token of its
-/// line (a token made from a token ends with it).
+/// Whether the token of this audit id was given back.
 ///
 /// # Errors
 /// [`crate::Error::Broken`] when the database fails.
-pub async fn is_revoked(db: impl AnyExecutor<'_>, audit: &str, first: &str) -> Result<bool> {
-    let row =
-        sqlx::query("SELECT COUNT(*) AS n FROM revoked_tokens WHERE audit = $1 OR audit = $2")
-            .bind(audit.to_owned())
-            .bind(first.to_owned())
-            .fetch_one(db)
-            .await?;
+pub async fn is_revoked(db: impl AnyExecutor<'_>, audit: &str) -> Result<bool> {
+    let row = sqlx::query("SELECT COUNT(*) AS n FROM revoked_tokens WHERE audit = $1")
+        .bind(audit.to_owned())
+        .fetch_one(db)
+        .await?;
     Ok(row.number("n")? > 0)
 }
 
