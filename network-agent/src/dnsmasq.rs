@@ -1,0 +1,167 @@
+//! The dnsmasq of one network: found again by its pid file, started, told of new machines, ended.
+//!
+//! It runs detached inside the namespace and outlives the agent. Its files are in a directory of its own
+//! below `/run`, which everybody may read, because dnsmasq reads the list of machines as `nobody`.
+
+use std::{
+    fs,
+    io::{self, ErrorKind},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use skybus_sys::{namespace, process};
+
+use crate::{
+    changes::Changes,
+    desired::Network,
+    dhcp::{self, Takeover},
+    failure::Error,
+    program::{self, Place},
+};
+
+/// How long it may take to end by itself.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The dnsmasq of one network.
+#[derive(Debug, Clone)]
+pub struct Dnsmasq {
+    namespace: String,
+    directory: PathBuf,
+}
+
+impl Dnsmasq {
+    /// The one of the network in `namespace`, of the cloud whose files are in `run`.
+    #[must_use]
+    pub fn of(namespace: &str, run: &Path) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            directory: run.join(namespace),
+        }
+    }
+
+    /// Its process, if it runs.
+    #[must_use]
+    pub fn running(&self) -> Option<i32> {
+        let pid = fs::read_to_string(self.directory.join("pid"))
+            .ok()?
+            .trim()
+            .parse()
+            .ok()?;
+        self.is_ours(pid).then_some(pid)
+    }
+
+    /// A number in a file may have been given to another process since.
+    fn is_ours(&self, pid: i32) -> bool {
+        let Ok(line) = fs::read(format!("/proc/{pid}/cmdline")) else {
+            return false;
+        };
+        let mut words = line.split(|byte| *byte == 0);
+        let program = words.next().unwrap_or_default();
+        program.ends_with(b"dnsmasq") && words.any(|word| word == self.argument().as_bytes())
+    }
+
+    fn argument(&self) -> String {
+        format!("--conf-file={}", self.file("conf").display())
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// Makes it run as the network wants it.
+    ///
+    /// # Errors
+    /// When its files cannot be written, or it does not start; its own words are part of the error.
+    pub fn converge(&self, network: &Network, changes: &mut Changes) -> Result<(), Error> {
+        let configuration = dhcp::configuration(network, &self.directory);
+        let machines = dhcp::machines(network);
+        let old = self.read("machines");
+        let same = self.read("conf").as_ref() == Some(&configuration);
+        let takeover = match (self.running(), &old) {
+            (Some(_), Some(old)) if same => dhcp::takeover(old, &machines),
+            _ => Takeover::Restart,
+        };
+        if takeover == Takeover::Nothing {
+            return Ok(());
+        }
+        changes.make(
+            format!(
+                "{}: DHCP for {} machines",
+                self.namespace,
+                network.ports.len()
+            ),
+            || {
+                self.directory_made()?;
+                self.write("conf", &configuration)?;
+                self.write("machines", &machines)?;
+                match self.running() {
+                    Some(pid) if takeover == Takeover::Reread => Ok(process::reread(pid)?),
+                    _ => self.restart(),
+                }
+            },
+        )
+    }
+
+    fn restart(&self) -> Result<(), Error> {
+        self.end()?;
+        let arguments = [&*self.argument()];
+        let place = Place::Namespace(&self.namespace);
+        program::run("dnsmasq", "dnsmasq-base", &arguments, place, "")?;
+        Ok(())
+    }
+
+    /// Ends it, and whatever other dnsmasq of ours is left in the namespace, as when its pid file was lost.
+    ///
+    /// # Errors
+    /// When a process survives.
+    pub fn end(&self) -> io::Result<()> {
+        if let Some(pid) = self.running() {
+            process::end(pid, PATIENCE)?;
+        }
+        if namespace::exists(&self.namespace) {
+            for pid in namespace::processes(&self.namespace)? {
+                if self.is_ours(pid) {
+                    process::end(pid, PATIENCE)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends it and removes its files.
+    ///
+    /// # Errors
+    /// When a process survives or a file cannot be removed.
+    pub fn remove(&self) -> io::Result<()> {
+        self.end()?;
+        match fs::remove_dir_all(&self.directory) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn directory_made(&self) -> io::Result<()> {
+        fs::create_dir_all(&self.directory)?;
+        for directory in [
+            self.directory.parent().unwrap_or(&self.directory),
+            &self.directory,
+        ] {
+            fs::set_permissions(directory, fs::Permissions::from_mode(0o755))?;
+        }
+        Ok(())
+    }
+
+    fn read(&self, name: &str) -> Option<String> {
+        fs::read_to_string(self.file(name)).ok()
+    }
+
+    /// Under another name first, so that nobody reads half a file.
+    fn write(&self, name: &str, text: &str) -> io::Result<()> {
+        let draft = self.file(&format!("{name}.new"));
+        fs::write(&draft, text)?;
+        fs::set_permissions(&draft, fs::Permissions::from_mode(0o644))?;
+        fs::rename(draft, self.file(name))
+    }
+}
