@@ -13,6 +13,7 @@ pub mod events;
 pub mod hops;
 pub mod hosts;
 pub mod identity;
+pub mod images;
 pub mod lifecycle;
 pub mod networks;
 pub mod operations;

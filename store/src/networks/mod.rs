@@ -18,6 +18,8 @@ pub mod spec;
 pub mod subnets;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::on_both;
 
 pub use network::Network;
 pub use ports::{NewPort, Port};

@@ -20,7 +20,7 @@ use super::{
     ports::{self, NewPort},
     subnets::{self, NewSubnet, Subnet},
 };
-use crate::{Store, Tx, testing::TestStore};
+use crate::{Store, Tx};
 
 /// Runs a test on both engines.
 macro_rules! on_both {
@@ -39,7 +39,7 @@ macro_rules! on_both {
         }
     )*};
 }
-pub(super) use on_both;
+pub(crate) use on_both;
 
 /// A network with its subnet, gateway first.
 pub(super) async fn a_network(tx: &mut Tx, project: ProjectId, cidr: &str) -> (Network, Subnet) {
