@@ -1,1 +1,12 @@
-//! (in the making)
+//! The compute worker: makes the servers of a host be as the control plane wants them, and tells what
+//! they do.
+//!
+//! [`agent`] decides and reports, from a journal that survives any death; [`driver`] is the trait behind
+//! which machines are run; [`qemu`] runs real ones and [`driver::fake`] plays whole hosts; [`image`]
+//! keeps images. What is *not* here: placing servers, making networks, and every database.
+
+pub mod config;
+pub mod console;
+pub mod driver;
+pub mod image;
+pub mod qemu;

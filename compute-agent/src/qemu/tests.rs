@@ -1,0 +1,351 @@
+//! Real machines under emulation, whose guest is one boot sector.
+
+use std::{future::Future, time::Instant};
+
+use sha2::{Digest, Sha512};
+use skybus_model::{
+    id::{ImageId, NetworkId, PortId, ProjectId, UserId},
+    image::DiskFormat,
+    server::{ImageSource, Nic},
+};
+use tempfile::TempDir;
+use tokio::{
+    runtime::Runtime,
+    sync::mpsc::{UnboundedReceiver, unbounded_channel},
+    time::timeout,
+};
+
+use super::{qmp::Monitor, *};
+
+/// How the guest of a test behaves.
+#[derive(Clone, Copy, PartialEq)]
+enum Guest {
+    /// Powers off when its button is pressed.
+    Obeys,
+    /// Does not feel the button.
+    Ignores,
+    /// Powers off at once.
+    PowersOff,
+}
+
+/// A boot sector that says `up` on the serial port, then behaves as it should.
+fn boot_sector(guest: Guest) -> Vec<u8> {
+    let enable = if guest == Guest::Ignores { 0x00 } else { 0x01 };
+    let wait: [u8; 2] = if guest == Guest::PowersOff {
+        [0x90, 0x90]
+    } else {
+        [0x74, 0xfa]
+    };
+    let mut code = vec![
+        0xfa, 0xfc, 0x31, 0xc0, 0x8e, 0xd8, // cli; cld; xor ax, ax; mov ds, ax
+        0xba, 0xf8, 0x03, 0xbe, 0x80, 0x7c, // mov dx, 0x3f8 (COM1); mov si, the text
+        0xac, 0x84, 0xc0, 0x74, 0x03, 0xee, 0xeb, 0xf8, // each byte of it: out dx, al
+        0xba, 0x02, 0x06, 0xb8, 0x00, enable,
+        0xef, // the power button's enable bit, port 0x602
+        0xba, 0x00, 0x06, // its status, port 0x600:
+        0xed, 0xf6, 0xc4, 0x01, wait[0], wait[1], // in ax, dx; test ah, 1; jz back
+        0xba, 0x04, 0x06, 0xb8, 0x00, 0x20, 0xef, // soft off: 0x2000 to port 0x604
+        0xf4, 0xeb, 0xfd, // hlt; jmp back
+    ];
+    code.resize(0x80, 0);
+    code.extend(b"up\r\n\0");
+    code.resize(510, 0);
+    code.extend([0x55, 0xaa]);
+    code.resize(1 << 20, 0);
+    code
+}
+
+struct Bench {
+    dir: TempDir,
+    place: Place,
+    spec: ServerSpec,
+    hops: Hops,
+}
+
+impl Bench {
+    fn new(guest: Guest) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o711)).unwrap();
+        let host: HostName = "node-1".parse().unwrap();
+        let bytes = boot_sector(guest);
+        let sum = hex::encode(Sha512::digest(&bytes));
+        let images = dir.path().join("agent/images");
+        fs::create_dir_all(&images).unwrap();
+        fs::write(images.join(format!("{sum}.raw")), &bytes).unwrap();
+        let spec = ServerSpec {
+            id: ServerId::random(),
+            project: ProjectId::random(),
+            user: UserId::random(),
+            name: "guest".to_owned(),
+            flavor: "tiny".to_owned(),
+            resources: Resources {
+                vcpus: 1,
+                ram_mib: 32,
+                disk_gib: 1,
+            },
+            image: ImageSource {
+                id: ImageId::random(),
+                format: DiskFormat::Raw,
+                size: i64::try_from(bytes.len()).unwrap(),
+                sha512: sum,
+                path: "/none".to_owned(),
+            },
+            nics: Vec::new(),
+            config_drive: None,
+        };
+        let place = Place {
+            host: host.clone(),
+            server: spec.id,
+        };
+        Self {
+            dir,
+            place,
+            spec,
+            hops: Hops::on(&host),
+        }
+    }
+
+    fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("agent")
+    }
+
+    fn driver(&self) -> (Qemu, UnboundedReceiver<Place>) {
+        let (changes, heard) = unbounded_channel();
+        let host = self.place.host.clone();
+        let url = "http://127.0.0.1:1";
+        (
+            Qemu::open(&self.data_dir(), host, url, Acceleration::Tcg, changes).unwrap(),
+            heard,
+        )
+    }
+
+    async fn boot(&self, driver: &Qemu, generation: i64) {
+        driver
+            .build(&self.place, &self.spec, &self.hops)
+            .await
+            .unwrap();
+        driver
+            .start(&self.place, &self.spec, Generation(generation), &self.hops)
+            .await
+            .unwrap();
+    }
+
+    async fn is_up(&self, driver: &Qemu) {
+        until(async || match driver.console(&self.place, None).await {
+            ConsoleAnswer::Text(text) => text.contains("up"),
+            ConsoleAnswer::NoSuchServer => false,
+        })
+        .await;
+    }
+
+    fn process(&self) -> Option<Process> {
+        Process::find(
+            self.place.server,
+            &Files::of(&self.data_dir(), self.place.server),
+        )
+        .unwrap()
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        // A test that failed half-way leaves no guest behind.
+        if tokio::runtime::Handle::try_current().is_ok()
+            && let Some(process) = self.process()
+        {
+            process.kill();
+        }
+    }
+}
+
+async fn until<F: Future<Output = bool>>(mut holds: impl FnMut() -> F) {
+    let end = Instant::now() + Duration::from_secs(30);
+    while !holds().await {
+        assert!(Instant::now() < end, "it did not come to be so within 30 s");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_guest_starts_confined_obeys_its_button_and_leaves_nothing() {
+    let bench = Bench::new(Guest::Obeys);
+    let (driver, _) = bench.driver();
+    assert_eq!(driver.look(&bench.place).await, Seen::Absent);
+    bench.boot(&driver, 1).await;
+    assert_eq!(
+        driver.look(&bench.place).await,
+        Seen::Running(Generation(1))
+    );
+    bench.is_up(&driver).await;
+    assert_eq!(driver.list(&bench.place.host).await, [bench.place.server]);
+
+    let root = rustix::process::geteuid().is_root();
+    let disk = fs::metadata(Files::of(&bench.data_dir(), bench.place.server).disk()).unwrap();
+    let owner = std::os::unix::fs::MetadataExt::uid(&disk);
+    assert_eq!(
+        root,
+        owner >= 2_000_000_000,
+        "the guest has a user of its own"
+    );
+    assert_eq!(disk.permissions().mode() & 0o777, 0o600);
+
+    driver
+        .stop(&bench.place, Duration::from_secs(20), &bench.hops)
+        .await
+        .unwrap();
+    assert_eq!(driver.look(&bench.place).await, Seen::Off);
+    let noted: Vec<String> = bench.hops.noted().into_iter().map(|hop| hop.what).collect();
+    assert_eq!(
+        noted,
+        [
+            "image ready",
+            "disk ready",
+            "qemu started",
+            "guest powered off",
+            "machine ended"
+        ]
+    );
+    driver.remove(&bench.place, &bench.hops).await.unwrap();
+    assert_eq!(driver.look(&bench.place).await, Seen::Absent);
+    assert_eq!(driver.list(&bench.place.host).await, []);
+    driver.remove(&bench.place, &bench.hops).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_guest_that_ignores_its_button_is_ended_when_its_grace_is_over() {
+    let bench = Bench::new(Guest::Ignores);
+    let (driver, _) = bench.driver();
+    bench.boot(&driver, 1).await;
+    bench.is_up(&driver).await;
+    driver
+        .stop(&bench.place, Duration::from_millis(300), &bench.hops)
+        .await
+        .unwrap();
+    assert_eq!(driver.look(&bench.place).await, Seen::Off);
+    assert!(bench.process().is_none());
+}
+
+#[tokio::test]
+async fn a_guest_that_powers_itself_off_is_seen_at_once_and_a_crash_too() {
+    let bench = Bench::new(Guest::PowersOff);
+    let (driver, mut changes) = bench.driver();
+    bench.boot(&driver, 1).await;
+    timeout(Duration::from_secs(30), changes.recv())
+        .await
+        .unwrap()
+        .unwrap();
+    until(async || driver.look(&bench.place).await == Seen::PoweredOff).await;
+    while changes.try_recv().is_ok() {}
+
+    bench.process().unwrap().kill();
+    let changed = timeout(Duration::from_secs(5), changes.recv())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(changed, bench.place);
+    assert_eq!(driver.look(&bench.place).await, Seen::Off);
+}
+
+/// The worker is a runtime that is torn down; what it started goes on, and the next one finds it.
+#[test]
+fn a_guest_outlives_its_worker_and_what_it_did_meanwhile_is_seen() {
+    let bench = Bench::new(Guest::Obeys);
+    let first = Runtime::new().unwrap();
+    first.block_on(async {
+        let (driver, _) = bench.driver();
+        bench.boot(&driver, 7).await;
+        bench.is_up(&driver).await;
+    });
+    first.shutdown_background();
+
+    let second = Runtime::new().unwrap();
+    second.block_on(async {
+        let (driver, _) = bench.driver();
+        assert_eq!(
+            driver.look(&bench.place).await,
+            Seen::Running(Generation(7))
+        );
+    });
+    second.shutdown_background();
+
+    let away = Runtime::new().unwrap();
+    away.block_on(async {
+        let socket = Files::of(&bench.data_dir(), bench.place.server).monitor();
+        let (monitor, mut events) = Monitor::connect(&socket, TO_GREET).await.unwrap();
+        monitor
+            .execute("system_powerdown", serde_json::json!({}))
+            .await
+            .unwrap();
+        while events.recv().await.unwrap().name != "SHUTDOWN" {}
+    });
+    away.shutdown_background();
+
+    Runtime::new().unwrap().block_on(async {
+        let (driver, _) = bench.driver();
+        assert_eq!(driver.look(&bench.place).await, Seen::PoweredOff);
+        driver
+            .stop(&bench.place, Duration::ZERO, &bench.hops)
+            .await
+            .unwrap();
+        assert_eq!(driver.look(&bench.place).await, Seen::Off);
+        bench.boot(&driver, 8).await;
+        assert_eq!(
+            driver.look(&bench.place).await,
+            Seen::Running(Generation(8))
+        );
+        driver.remove(&bench.place, &bench.hops).await.unwrap();
+    });
+}
+
+#[tokio::test]
+async fn a_network_that_does_not_come_up_is_named_and_not_waited_for_without_end() {
+    let mut bench = Bench::new(Guest::Obeys);
+    bench.spec.nics.push(Nic {
+        port: PortId::random(),
+        network: NetworkId::random(),
+        mac: "fa:16:3e:00:00:01".to_owned(),
+        address: [10, 1, 0, 2].into(),
+    });
+    let (mut driver, _) = bench.driver();
+    driver.patience = Duration::from_millis(100);
+    driver
+        .build(&bench.place, &bench.spec, &bench.hops)
+        .await
+        .unwrap();
+    let started = driver
+        .start(&bench.place, &bench.spec, Generation(1), &bench.hops)
+        .await;
+    assert_eq!(started.unwrap_err().code, FaultCode::NetworkNotReady);
+    assert_eq!(driver.look(&bench.place).await, Seen::Off);
+}
+
+#[tokio::test]
+async fn a_qemu_that_refuses_its_arguments_says_why_in_the_fault() {
+    let mut bench = Bench::new(Guest::Obeys);
+    let (driver, _) = bench.driver();
+    bench.spec.resources.vcpus = 5000;
+    driver
+        .build(&bench.place, &bench.spec, &bench.hops)
+        .await
+        .unwrap();
+    let started = driver
+        .start(&bench.place, &bench.spec, Generation(1), &bench.hops)
+        .await;
+    let fault = started.unwrap_err();
+    assert_eq!(fault.code, FaultCode::MachineDidNotStart);
+    assert!(fault.details.contains("5000"), "{fault:?}");
+}
+
+#[tokio::test]
+async fn an_image_larger_than_the_flavors_disk_is_refused() {
+    let bench = Bench::new(Guest::Obeys);
+    let image = bench.dir.path().join("large.raw");
+    fs::File::create(&image).unwrap().set_len(3 << 30).unwrap();
+    let files = Files::of(&bench.data_dir(), bench.place.server);
+    let user = GuestUser::of(bench.place.server, false);
+    let fault = disk::root(&files, user, &image, &bench.spec)
+        .await
+        .unwrap_err();
+    assert_eq!(fault.code, FaultCode::ImageUnusable);
+    assert!(fault.message.contains("3072 MiB"), "{fault}");
+}
