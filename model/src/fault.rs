@@ -102,7 +102,11 @@ impl Fault {
     /// A fault without details.
     #[must_use]
     pub fn new(code: FaultCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), details: String::new() }
+        Self {
+            code,
+            message: message.into(),
+            details: String::new(),
+        }
     }
 
     /// The same fault, with details for operators.

@@ -31,11 +31,22 @@ impl HostName {
     /// everything else turned into `-`.
     #[must_use]
     pub fn from_machine(hostname: &str) -> Self {
-        let label = hostname.split('.').next().unwrap_or_default().to_lowercase();
-        let clean: String =
-            label.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(63).collect();
+        let label = hostname
+            .split('.')
+            .next()
+            .unwrap_or_default()
+            .to_lowercase();
+        let clean: String = label
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+            .take(63)
+            .collect();
         let trimmed = clean.trim_matches('-');
-        Self(if trimmed.is_empty() { "host".to_owned() } else { trimmed.to_owned() })
+        Self(if trimmed.is_empty() {
+            "host".to_owned()
+        } else {
+            trimmed.to_owned()
+        })
     }
 }
 
@@ -44,11 +55,15 @@ impl FromStr for HostName {
     fn from_str(text: &str) -> Result<Self, NotAHostName> {
         let fits = (1..=63).contains(&text.len())
             && !text.starts_with('-')
-            && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+            && text
+                .bytes()
+                .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'));
         if fits {
             Ok(Self(text.to_owned()))
         } else {
-            Err(NotAHostName { text: text.chars().take(80).collect() })
+            Err(NotAHostName {
+                text: text.chars().take(80).collect(),
+            })
         }
     }
 }
@@ -97,7 +112,10 @@ mod tests {
 
     #[test]
     fn any_machine_gets_a_name() {
-        assert_eq!(HostName::from_machine("Node_7.example.org").as_str(), "node-7");
+        assert_eq!(
+            HostName::from_machine("Node_7.example.org").as_str(),
+            "node-7"
+        );
         assert_eq!(HostName::from_machine("").as_str(), "host");
     }
 }

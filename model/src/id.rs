@@ -130,7 +130,13 @@ mod tests {
 
     #[test]
     fn braces_urns_and_rubbish_are_refused() {
-        for bad in ["", "1", "{4f3c2a5e-90d1-4e0e-8f5a-0c6f9f6c1a7b}", "urn:uuid:x", "../../etc"] {
+        for bad in [
+            "",
+            "1",
+            "{4f3c2a5e-90d1-4e0e-8f5a-0c6f9f6c1a7b}",
+            "urn:uuid:x",
+            "../../etc",
+        ] {
             assert!(bad.parse::<ServerId>().is_err(), "{bad} was taken");
         }
     }

@@ -57,7 +57,10 @@ impl Step {
     pub const fn may_become(self, next: Self) -> bool {
         match self {
             Self::Placing => matches!(next, Self::OnHost | Self::Failed | Self::Overtaken),
-            Self::OnHost => matches!(next, Self::Placing | Self::Done | Self::Failed | Self::Overtaken),
+            Self::OnHost => matches!(
+                next,
+                Self::Placing | Self::Done | Self::Failed | Self::Overtaken
+            ),
             Self::Done | Self::Failed | Self::Overtaken => false,
         }
     }
@@ -117,7 +120,10 @@ mod tests {
     #[test]
     fn what_has_ended_stays_ended_and_what_has_not_can_end() {
         for step in Step::ALL {
-            let ways_on = Step::ALL.iter().filter(|next| step.may_become(**next)).count();
+            let ways_on = Step::ALL
+                .iter()
+                .filter(|next| step.may_become(**next))
+                .count();
             assert_eq!(ways_on == 0, step.ended(), "{step}");
             if !step.ended() {
                 assert!(step.may_become(Step::Failed) && step.may_become(Step::Overtaken));

@@ -47,7 +47,12 @@ pub enum Verdict {
 /// Whether an event of `generation` and `order` may change a resource that is at `current` and whose
 /// last recorded event was `recorded`.
 #[must_use]
-pub fn judge(current: Generation, recorded: Order, generation: Generation, order: Order) -> Verdict {
+pub fn judge(
+    current: Generation,
+    recorded: Order,
+    generation: Generation,
+    order: Order,
+) -> Verdict {
     if order <= recorded {
         Verdict::Repeated
     } else if generation < current {
@@ -82,13 +87,20 @@ mod tests {
     fn a_restarted_agent_is_newer_than_its_former_life() {
         let before = Order { epoch: 1, seq: 900 };
         let after = Order { epoch: 2, seq: 1 };
-        assert_eq!(judge(Generation(1), before, Generation(1), after), Verdict::Apply);
+        assert_eq!(
+            judge(Generation(1), before, Generation(1), after),
+            Verdict::Apply
+        );
     }
 
     #[test]
     fn an_event_about_an_older_wish_changes_nothing() {
-        let verdict =
-            judge(Generation(3), Order::default(), Generation(2), Order { epoch: 1, seq: 1 });
+        let verdict = judge(
+            Generation(3),
+            Order::default(),
+            Generation(2),
+            Order { epoch: 1, seq: 1 },
+        );
         assert_eq!(verdict, Verdict::Overtaken);
     }
 }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 /// A moment: microseconds since 1970-01-01T00:00:00Z. In JSON and SQL it is that number.
@@ -17,7 +17,10 @@ pub struct Timestamp(pub i64);
 impl Timestamp {
     /// The wall clock, now.
     #[must_use]
-    #[allow(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads the clock"
+    )]
     pub fn now() -> Self {
         Self(Utc::now().timestamp_micros())
     }
@@ -37,7 +40,10 @@ impl Timestamp {
     /// This moment and so much later.
     #[must_use]
     pub fn after(self, by: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)))
+        Self(
+            self.0
+                .saturating_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)),
+        )
     }
 
     /// How long after `earlier` this is; zero when it is not after it.
@@ -70,6 +76,19 @@ impl Timestamp {
         self.utc().format("%Y-%m-%d %H:%M:%S%.6f").to_string()
     }
 
+    /// Reads a time as clients write it: RFC 3339, or without a zone, which then is UTC.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+            return Some(Self(time.timestamp_micros()));
+        }
+        ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"]
+            .iter()
+            .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())
+            .map(|time| Self(time.and_utc().timestamp_micros()))
+    }
+
     fn utc(self) -> DateTime<Utc> {
         DateTime::from_timestamp_micros(self.0).unwrap_or_default()
     }
@@ -85,6 +104,19 @@ mod tests {
         assert_eq!(t.iso_seconds(), "2026-11-22T10:20:30Z");
         assert_eq!(t.iso_micros(), "2026-11-22T10:20:30.123456");
         assert_eq!(t.oslo(), "2026-11-22 10:20:30.123456");
+    }
+
+    #[test]
+    fn times_are_read_with_and_without_a_zone() {
+        let t = Timestamp(1_795_342_830_000_000);
+        for text in [
+            "2026-11-22T10:20:30Z",
+            "2026-11-22T11:20:30+01:00",
+            "2026-11-22T10:20:30",
+        ] {
+            assert_eq!(Timestamp::parse(text), Some(t), "{text}");
+        }
+        assert_eq!(Timestamp::parse("yesterday"), None);
     }
 
     #[test]

@@ -12,8 +12,12 @@ use serde::de::DeserializeOwned;
 pub fn load<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("the configuration {} cannot be read", path.display()))?;
-    toml::from_str(&text)
-        .with_context(|| format!("the configuration {} is not as it should be", path.display()))
+    toml::from_str(&text).with_context(|| {
+        format!(
+            "the configuration {} is not as it should be",
+            path.display()
+        )
+    })
 }
 
 /// The path after `--config` among a program's arguments, and what else was given.
@@ -40,7 +44,9 @@ fn split(
     }
     match config {
         Some(path) => Ok((PathBuf::from(path), rest)),
-        None => bail!("usage: {program} --config FILE; `skybus up` writes such files and runs the roles"),
+        None => bail!(
+            "usage: {program} --config FILE; `skybus up` writes such files and runs the roles"
+        ),
     }
 }
 

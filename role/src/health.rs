@@ -38,7 +38,10 @@ impl Health {
         let Ok(checks) = self.checks.lock() else {
             return vec![("health", "a check panicked".to_owned())];
         };
-        checks.iter().filter_map(|(name, check)| Some((*name, check().err()?))).collect()
+        checks
+            .iter()
+            .filter_map(|(name, check)| Some((*name, check().err()?)))
+            .collect()
     }
 }
 
@@ -55,20 +58,39 @@ pub(crate) fn pages(role: &'static str, health: Health) -> Router {
     Router::new()
         .route("/healthz", get(healthz))
         .route("/metrics", get(metrics_text))
-        .with_state(Page { role, health, metrics })
+        .with_state(Page {
+            role,
+            health,
+            metrics,
+        })
 }
 
 async fn healthz(State(page): State<Page>) -> impl IntoResponse {
     let problems = page.health.problems();
-    let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let problems: Vec<_> =
-        problems.iter().map(|(what, why)| json!({ "what": what, "why": why })).collect();
-    let word = if status == StatusCode::OK { "ok" } else { "unwell" };
-    (status, Json(json!({ "role": page.role, "status": word, "problems": problems })))
+    let status = if problems.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let problems: Vec<_> = problems
+        .iter()
+        .map(|(what, why)| json!({ "what": what, "why": why }))
+        .collect();
+    let word = if status == StatusCode::OK {
+        "ok"
+    } else {
+        "unwell"
+    };
+    (
+        status,
+        Json(json!({ "role": page.role, "status": word, "problems": problems })),
+    )
 }
 
 async fn metrics_text(State(page): State<Page>) -> String {
-    page.metrics.map(|handle| handle.render()).unwrap_or_default()
+    page.metrics
+        .map(|handle| handle.render())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -81,6 +103,9 @@ mod tests {
         assert!(health.problems().is_empty());
         health.check("broker", || Err("no connection since 12 s".to_owned()));
         health.check("database", || Ok(()));
-        assert_eq!(health.problems(), [("broker", "no connection since 12 s".to_owned())]);
+        assert_eq!(
+            health.problems(),
+            [("broker", "no connection since 12 s".to_owned())]
+        );
     }
 }

@@ -15,6 +15,11 @@ pub fn start(role: &'static str, filter: &str) {
         .finish();
     // A second start (in tests) keeps the first.
     if tracing::subscriber::set_global_default(subscriber).is_ok() {
-        tracing::info!(role, version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "starts");
+        tracing::info!(
+            role,
+            version = env!("CARGO_PKG_VERSION"),
+            pid = std::process::id(),
+            "starts"
+        );
     }
 }

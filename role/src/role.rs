@@ -45,7 +45,9 @@ impl Role {
         let token = role.token();
         role.spawn("health page", async move {
             let end = async move { token.cancelled().await };
-            Ok(axum::serve(listener, pages).with_graceful_shutdown(end).await?)
+            Ok(axum::serve(listener, pages)
+                .with_graceful_shutdown(end)
+                .await?)
         });
         let token = role.token();
         let mut terminate = signal(SignalKind::terminate())?;
@@ -101,7 +103,10 @@ impl Role {
         self.token.cancelled().await;
         self.tasks.close();
         let grace = std::time::Duration::from_secs(10);
-        if tokio::time::timeout(grace, self.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(grace, self.tasks.wait())
+            .await
+            .is_err()
+        {
             tracing::warn!(role = self.name, "some parts did not end within {grace:?}");
         }
         match self.first_failure.lock().await.try_recv() {

@@ -39,7 +39,11 @@ pub fn ensure(
 /// See to it that `server` is not on its host.
 #[must_use]
 pub fn remove(server: &Server, operation: Option<OperationId>) -> ServerRemove {
-    ServerRemove { operation, server: server.id, generation: server.generation }
+    ServerRemove {
+        operation,
+        server: server.id,
+        generation: server.generation,
+    }
 }
 
 fn spec(server: &Server, nics: Vec<Nic>, key: &PathKey) -> ServerSpec {

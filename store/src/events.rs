@@ -62,7 +62,9 @@ pub async fn after(
 ) -> Result<Vec<Event>> {
     let all = "SELECT * FROM events WHERE seq > $1 ORDER BY seq LIMIT $2";
     let own = "SELECT * FROM events WHERE seq > $1 AND project = $3 ORDER BY seq LIMIT $2";
-    let query = sqlx::query(if project.is_some() { own } else { all }).bind(seq).bind(most);
+    let query = sqlx::query(if project.is_some() { own } else { all })
+        .bind(seq)
+        .bind(most);
     let query = match project {
         Some(project) => query.bind(project.to_string()),
         None => query,

@@ -68,7 +68,11 @@ impl Store {
             .connect(&url)
             .await?;
         let writers = if engine == Engine::Sqlite { 1 } else { 8 };
-        Ok(Self { pool, engine, writer: Arc::new(Semaphore::new(writers)) })
+        Ok(Self {
+            pool,
+            engine,
+            writer: Arc::new(Semaphore::new(writers)),
+        })
     }
 
     /// Brings the tables up to date. One process does this: the API server, when it starts.
@@ -81,7 +85,11 @@ impl Store {
 
     /// Whether the tables are as this version wants them; what does not migrate waits for it.
     pub async fn is_migrated(&self) -> bool {
-        let newest = MIGRATIONS.iter().map(|step| step.version).max().unwrap_or(0);
+        let newest = MIGRATIONS
+            .iter()
+            .map(|step| step.version)
+            .max()
+            .unwrap_or(0);
         let found: std::result::Result<Option<i64>, _> =
             sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations WHERE success")
                 .fetch_one(&self.pool)

@@ -110,7 +110,10 @@ impl Columns for AnyRow {
 }
 
 fn unreadable(column: &'static str, value: &str) -> Error {
-    Error::Unreadable { column, value: value.chars().take(80).collect() }
+    Error::Unreadable {
+        column,
+        value: value.chars().take(80).collect(),
+    }
 }
 
 /// A value as JSON text, for a column.

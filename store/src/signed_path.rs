@@ -34,7 +34,10 @@ impl PathKey {
     /// The key with these hexadecimal digits; `None` when they are not at least 32 bytes.
     #[must_use]
     pub fn from_hex(digits: &str) -> Option<Self> {
-        hex::decode(digits).ok().filter(|bytes| bytes.len() >= 32).map(Self)
+        hex::decode(digits)
+            .ok()
+            .filter(|bytes| bytes.len() >= 32)
+            .map(Self)
     }
 
     /// `path` with a signature that holds for `lifetime`.
@@ -52,8 +55,14 @@ impl PathKey {
     /// [`Refused`] says why not.
     pub fn verify(&self, path: &str, expires: u64, signature: &str) -> Result<(), Refused> {
         let given = hex::decode(signature).map_err(|_| Refused::Forged)?;
-        self.mac(path, expires).verify_slice(&given).map_err(|_| Refused::Forged)?;
-        if expires < Timestamp::now().seconds() { Err(Refused::Expired) } else { Ok(()) }
+        self.mac(path, expires)
+            .verify_slice(&given)
+            .map_err(|_| Refused::Forged)?;
+        if expires < Timestamp::now().seconds() {
+            Err(Refused::Expired)
+        } else {
+            Ok(())
+        }
     }
 
     fn mac(&self, path: &str, expires: u64) -> Hmac<Sha256> {
@@ -80,8 +89,14 @@ mod tests {
         let signed = key.sign("/internal/images/1", Duration::from_secs(60));
         let (path, expires, signature) = parts(&signed);
         assert_eq!(key.verify(path, expires, signature), Ok(()));
-        assert_eq!(key.verify("/internal/images/2", expires, signature), Err(Refused::Forged));
-        assert_eq!(key.verify(path, expires + 1, signature), Err(Refused::Forged));
+        assert_eq!(
+            key.verify("/internal/images/2", expires, signature),
+            Err(Refused::Forged)
+        );
+        assert_eq!(
+            key.verify(path, expires + 1, signature),
+            Err(Refused::Forged)
+        );
         let other = PathKey::from_hex(&"cd".repeat(32)).unwrap();
         assert_eq!(other.verify(path, expires, signature), Err(Refused::Forged));
         let past = Timestamp::now().seconds() - 1;

@@ -28,7 +28,12 @@ impl Tx {
             Engine::Sqlite => store.pool.begin_with("BEGIN IMMEDIATE").await?,
             Engine::Postgres => store.pool.begin().await?,
         };
-        Ok(Self { inner, engine: store.engine, leaving: Vec::new(), _turn: turn })
+        Ok(Self {
+            inner,
+            engine: store.engine,
+            leaving: Vec::new(),
+            _turn: turn,
+        })
     }
 
     /// The connection, for queries.

@@ -37,6 +37,8 @@ impl Notification {
             "_context_request_id": self.request_id,
             "_context_project_id": self.project_id,
         });
-        json!({ "oslo.version": "2.0", "oslo.message": inner.to_string() }).to_string().into_bytes()
+        json!({ "oslo.version": "2.0", "oslo.message": inner.to_string() })
+            .to_string()
+            .into_bytes()
     }
 }

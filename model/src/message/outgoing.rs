@@ -50,19 +50,34 @@ impl Outgoing {
     /// A command to the agent of one host.
     #[must_use]
     pub fn to_host<C: Command>(host: &HostName, command: &C, context: &Context) -> Self {
-        Self::new(Exchange::Commands, routing_key(C::TO, Some(host), C::NAME), command, context)
+        Self::new(
+            Exchange::Commands,
+            routing_key(C::TO, Some(host), C::NAME),
+            command,
+            context,
+        )
     }
 
     /// A command to whichever process of the service takes it first.
     #[must_use]
     pub fn to_any<C: Command>(command: &C, context: &Context) -> Self {
-        Self::new(Exchange::Commands, routing_key(C::TO, None, C::NAME), command, context)
+        Self::new(
+            Exchange::Commands,
+            routing_key(C::TO, None, C::NAME),
+            command,
+            context,
+        )
     }
 
     /// An event of a host.
     #[must_use]
     pub fn event<E: Event>(host: &HostName, event: &E, context: &Context) -> Self {
-        Self::new(Exchange::Events, routing_key(E::FROM, Some(host), E::NAME), event, context)
+        Self::new(
+            Exchange::Events,
+            routing_key(E::FROM, Some(host), E::NAME),
+            event,
+            context,
+        )
     }
 
     /// A notification; nobody needs to be listening.

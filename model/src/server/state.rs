@@ -130,7 +130,10 @@ pub struct ServerState {
 
 impl ServerState {
     /// A server that was just accepted.
-    pub const ACCEPTED: Self = Self { vm: VmState::Building, task: Some(Task::Scheduling) };
+    pub const ACCEPTED: Self = Self {
+        vm: VmState::Building,
+        task: Some(Task::Scheduling),
+    };
 
     /// The state in which nothing is being done.
     #[must_use]

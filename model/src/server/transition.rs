@@ -23,8 +23,13 @@ pub enum Request {
 
 impl Request {
     /// Every request.
-    pub const ALL: [Self; 5] =
-        [Self::Start, Self::Stop, Self::RebootSoft, Self::RebootHard, Self::Delete];
+    pub const ALL: [Self; 5] = [
+        Self::Start,
+        Self::Stop,
+        Self::RebootSoft,
+        Self::RebootHard,
+        Self::Delete,
+    ];
 }
 
 /// The request does not fit the server's state; the API answers 409.
@@ -73,7 +78,10 @@ pub fn accept(state: ServerState, request: Request) -> Result<ServerState, Confl
             vm => return Err(Conflict::NotFrom(vm)),
         },
     };
-    Ok(ServerState { vm: state.vm, task: Some(task) })
+    Ok(ServerState {
+        vm: state.vm,
+        task: Some(task),
+    })
 }
 
 /// The state after its host reported `power` for the current generation without a fault.
@@ -121,7 +129,10 @@ mod tests {
         for vm in VmState::ALL {
             states.push(ServerState::settled(*vm));
             for task in Task::ALL {
-                states.push(ServerState { vm: *vm, task: Some(*task) });
+                states.push(ServerState {
+                    vm: *vm,
+                    task: Some(*task),
+                });
             }
         }
         states
@@ -137,11 +148,17 @@ mod tests {
 
     #[test]
     fn nothing_but_absence_ends_a_delete() {
-        for state in every_state().into_iter().filter(|s| s.task == Some(Task::Deleting)) {
+        for state in every_state()
+            .into_iter()
+            .filter(|s| s.task == Some(Task::Deleting))
+        {
             for power in Power::ALL {
                 let next = observe(state, *power);
                 let ended = next != state;
-                assert_eq!(ended, *power == Power::Absent && state.vm != VmState::Deleted);
+                assert_eq!(
+                    ended,
+                    *power == Power::Absent && state.vm != VmState::Deleted
+                );
             }
             assert_eq!(fail(state), state);
         }
@@ -149,7 +166,10 @@ mod tests {
 
     #[test]
     fn deleted_is_final() {
-        for state in every_state().into_iter().filter(|s| s.vm == VmState::Deleted) {
+        for state in every_state()
+            .into_iter()
+            .filter(|s| s.vm == VmState::Deleted)
+        {
             for power in Power::ALL {
                 assert_eq!(observe(state, *power), state);
             }
@@ -161,7 +181,10 @@ mod tests {
 
     #[test]
     fn every_state_can_still_reach_deleted() {
-        for state in every_state().into_iter().filter(|s| s.vm != VmState::Deleted) {
+        for state in every_state()
+            .into_iter()
+            .filter(|s| s.vm != VmState::Deleted)
+        {
             let deleting = accept(state, Request::Delete).unwrap();
             assert_eq!(observe(deleting, Power::Absent).vm, VmState::Deleted);
         }
@@ -170,9 +193,15 @@ mod tests {
     #[test]
     fn a_second_request_waits_its_turn_but_a_hard_reboot_overtakes_a_soft_one() {
         let stopping = accept(ServerState::settled(VmState::Active), Request::Stop).unwrap();
-        assert_eq!(accept(stopping, Request::Start), Err(Conflict::Busy(Task::PoweringOff)));
+        assert_eq!(
+            accept(stopping, Request::Start),
+            Err(Conflict::Busy(Task::PoweringOff))
+        );
         let soft = accept(ServerState::settled(VmState::Active), Request::RebootSoft).unwrap();
-        assert_eq!(accept(soft, Request::RebootHard).unwrap().task, Some(Task::RebootingHard));
+        assert_eq!(
+            accept(soft, Request::RebootHard).unwrap().task,
+            Some(Task::RebootingHard)
+        );
         assert!(accept(soft, Request::RebootSoft).is_err());
     }
 
@@ -180,7 +209,10 @@ mod tests {
     fn a_machine_seen_running_while_it_is_being_stopped_is_not_yet_settled() {
         let stopping = accept(ServerState::settled(VmState::Active), Request::Stop).unwrap();
         assert_eq!(observe(stopping, Power::Running), stopping);
-        assert_eq!(observe(stopping, Power::Shutdown), ServerState::settled(VmState::Stopped));
+        assert_eq!(
+            observe(stopping, Power::Shutdown),
+            ServerState::settled(VmState::Stopped)
+        );
     }
 
     #[test]

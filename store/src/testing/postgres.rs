@@ -1,7 +1,7 @@
 //! A PostgreSQL server of a test binary's own.
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
@@ -19,7 +19,10 @@ pub struct Postgres {
 
 static SHARED: OnceCell<Postgres> = OnceCell::const_new();
 
-#[allow(clippy::expect_used, reason = "test support: a test cannot go on without its database")]
+#[allow(
+    clippy::expect_used,
+    reason = "test support: a test cannot go on without its database"
+)]
 impl Postgres {
     /// This test binary's server, started when it is first asked for.
     ///
@@ -33,43 +36,55 @@ impl Postgres {
         let bin = binaries().expect(
             "PostgreSQL's server is needed for this test; install the Debian package `postgresql`",
         );
-        let directory =
-            std::env::temp_dir().join(format!("skybus-test-pg-{}", std::process::id()));
+        let directory = std::env::temp_dir().join(format!("skybus-test-pg-{}", std::process::id()));
         std::fs::create_dir_all(&directory).expect("a directory for PostgreSQL");
-        let as_root = user_id() == "0";
-        // initdb refuses to run as root; Debian's package makes the account `postgres`.
-        let run = |program: &Path| {
-            let mut command = if as_root {
-                let mut su = Command::new("setpriv");
-                su.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]);
-                su.arg(program);
-                su
-            } else {
-                Command::new(program)
-            };
-            command.stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/");
-            command
-        };
-        if as_root {
-            let owned = Command::new("chown").arg("postgres").arg(&directory).status();
-            assert!(owned.is_ok_and(|s| s.success()), "chown postgres");
+        // initdb and postgres refuse to run as root; Debian's package makes the account `postgres`.
+        let mut prefix: Vec<&str> = Vec::new();
+        if user_id() == "0" {
+            prefix = vec![
+                "setpriv",
+                "--reuid=postgres",
+                "--regid=postgres",
+                "--clear-groups",
+            ];
+            succeed(Command::new("chown").arg("postgres").arg(&directory));
         }
         let data = directory.join("data");
-        let made = run(&bin.join("initdb"))
-            .args(["--no-sync", "-A", "trust", "-U", "postgres", "-D"])
-            .arg(&data)
-            .status();
-        assert!(made.is_ok_and(|s| s.success()), "initdb failed in {}", data.display());
-        // The watchdog ends the server when the test process is gone, however it went.
-        let server = run(Path::new("/bin/sh"))
+        let mut initdb = prefix.clone();
+        let program = bin.join("initdb").display().to_string();
+        initdb.extend([
+            program.as_str(),
+            "--no-sync",
+            "-A",
+            "trust",
+            "-U",
+            "postgres",
+            "-D",
+        ]);
+        succeed(
+            Command::new(initdb[0])
+                .args(&initdb[1..])
+                .arg(&data)
+                .current_dir("/"),
+        );
+        // The watchdog keeps its rights, so that it can see the test's process: it ends the server when
+        // that is gone, however it went.
+        let server = Command::new("/bin/sh")
             .args(["-c", WATCHDOG, "sh"])
-            .arg(bin.join("postgres"))
+            .arg(std::process::id().to_string())
             .arg(&data)
             .arg(&directory)
-            .arg(std::process::id().to_string())
+            .args(prefix)
+            .arg(bin.join("postgres"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .current_dir("/")
             .spawn();
         assert!(server.is_ok(), "postgres did not start");
-        let postgres = Self { directory, databases: AtomicU32::new(0) };
+        let postgres = Self {
+            directory,
+            databases: AtomicU32::new(0),
+        };
         postgres.wait().await;
         postgres
     }
@@ -86,7 +101,10 @@ impl Postgres {
     }
 
     fn url(&self, database: &str) -> String {
-        format!("postgres://postgres@localhost/{database}?host={}", self.directory.display())
+        format!(
+            "postgres://postgres@localhost/{database}?host={}",
+            self.directory.display()
+        )
     }
 
     /// The address of a new, empty database.
@@ -95,20 +113,33 @@ impl Postgres {
     /// When it cannot be made.
     pub async fn new_database(&self) -> String {
         let n = self.databases.fetch_add(1, Ordering::Relaxed);
-        let mut connection =
-            PgConnection::connect(&self.url("postgres")).await.expect("PostgreSQL answers");
+        let mut connection = PgConnection::connect(&self.url("postgres"))
+            .await
+            .expect("PostgreSQL answers");
         let sql = format!("CREATE DATABASE test_{n}");
-        connection.execute(sqlx::AssertSqlSafe(sql)).await.expect("a database is made");
+        connection
+            .execute(sqlx::AssertSqlSafe(sql))
+            .await
+            .expect("a database is made");
         self.url(&format!("test_{n}"))
     }
 }
 
 const WATCHDOG: &str = r#"
-"$1" -D "$2" -k "$3" -c listen_addresses= -c max_connections=200 -c fsync=off &
+test=$1 data=$2 directory=$3; shift 3
+"$@" -D "$data" -k "$directory" -c listen_addresses= -c max_connections=200 -c fsync=off &
 server=$!
-while kill -0 "$4" 2>/dev/null && kill -0 $server 2>/dev/null; do sleep 0.5; done
-kill -INT $server 2>/dev/null; wait $server; rm -rf "$3"
+while kill -0 "$test" 2>/dev/null && kill -0 $server 2>/dev/null; do sleep 0.5; done
+kill -INT $server 2>/dev/null; wait $server; rm -rf "$directory"
 "#;
+
+fn succeed(command: &mut Command) {
+    let done = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    assert!(
+        done.is_ok_and(|status| status.success()),
+        "{command:?} failed"
+    );
+}
 
 fn binaries() -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
@@ -122,5 +153,6 @@ fn binaries() -> Option<PathBuf> {
 
 fn user_id() -> String {
     let id = Command::new("id").arg("-u").output();
-    id.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned()).unwrap_or_default()
+    id.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned())
+        .unwrap_or_default()
 }

@@ -1,0 +1,202 @@
+//! What goes wrong ends in a state with a reason, and never in a second machine.
+
+use skybus_model::{
+    FaultCode, Generation, Timestamp,
+    id::OperationId,
+    message::Context,
+    message::event::{ComputeInventory, ServerFact},
+    operation::{OperationKind, Step},
+    server::{Power, Request},
+};
+
+use super::{Story, keys, on_both};
+use crate::lifecycle::{
+    inventory,
+    overdue::{self, Done},
+    reported::Outcome,
+};
+use crate::operations;
+
+on_both! {
+    a_host_that_fails_a_build_is_not_asked_twice
+    an_image_that_is_broken_is_not_tried_elsewhere
+    a_host_that_dies_in_a_build
+    repeated_and_reordered_reports
+    another_hosts_word_is_not_taken
+    a_silent_scheduler_is_asked_again_and_then_the_boot_fails
+    a_host_that_lost_its_journal
+    a_guest_of_nobody
+}
+
+async fn look_after(
+    story: &Story,
+    id: OperationId,
+    change: impl Fn(&mut operations::Operation),
+) -> Done {
+    let mut tx = story.cloud.store.begin().await.unwrap();
+    let mut operation = operations::load(&mut tx, id).await.unwrap();
+    operation.wake_at = Timestamp(0);
+    change(&mut operation);
+    operations::save(&mut tx, &operation).await.unwrap();
+    let done = overdue::look_after(&mut tx, id, &story.cloud.key)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    done
+}
+
+async fn a_host_that_fails_a_build_is_not_asked_twice(mut story: Story) {
+    let (server, operation) = story.cloud.boot("vm1").await;
+    let (a, b) = (story.a.clone(), story.b.clone());
+    story.place(server, operation, &a).await;
+    story.fail(server, &a, FaultCode::MachineDidNotStart).await;
+    let row = story.server(server).await;
+    assert_eq!((row.state.status(), row.host), ("BUILD", None));
+    assert_eq!(story.claimed(&a).await, (0, 0));
+    let boot = story.operations(server).await.remove(0);
+    assert_eq!(
+        (boot.step, boot.tried.as_slice()),
+        (Step::Placing, [a.clone()].as_slice())
+    );
+    story.place(server, operation, &b).await;
+    story.report(server, &b, Power::Running).await;
+    assert_eq!(story.server(server).await.state.status(), "ACTIVE");
+}
+
+async fn an_image_that_is_broken_is_not_tried_elsewhere(mut story: Story) {
+    let (server, operation) = story.cloud.boot("vm1").await;
+    let a = story.a.clone();
+    story.place(server, operation, &a).await;
+    story.fail(server, &a, FaultCode::ImageUnusable).await;
+    let row = story.server(server).await;
+    assert_eq!(row.state.status(), "ERROR");
+    assert_eq!(row.fault.unwrap().code, FaultCode::ImageUnusable);
+    assert_eq!(story.operations(server).await[0].step, Step::Failed);
+}
+
+async fn a_host_that_dies_in_a_build(mut story: Story) {
+    let (server, operation) = story.cloud.boot("vm1").await;
+    let (a, b) = (story.a.clone(), story.b.clone());
+    story.place(server, operation, &a).await;
+    let late = story.server_report(server, &a, Power::Running).await;
+    story.cloud.silence(&a).await;
+    assert_eq!(
+        look_after(&story, operation, |_| ()).await,
+        Done::PlacedAgain
+    );
+    story.place(server, operation, &b).await;
+    // It was only cut off, and reports its own machine now: it has no say, and is told to remove it.
+    assert_eq!(story.send(&late).await, Outcome::NotTheirs);
+    assert_eq!(story.server(server).await.state.status(), "BUILD");
+    story.report(server, &b, Power::Running).await;
+    assert_eq!(story.server(server).await.host.unwrap(), b);
+}
+
+async fn repeated_and_reordered_reports(mut story: Story) {
+    let server = story.running("vm1").await;
+    let a = story.a.clone();
+    let older = story.server_report(server, &a, Power::Crashed).await;
+    let newer = story.server_report(server, &a, Power::Running).await;
+    assert_eq!(story.send(&newer).await, Outcome::Recorded);
+    assert_eq!(story.send(&older).await, Outcome::Old);
+    assert_eq!(story.send(&newer).await, Outcome::Old);
+    assert_eq!(story.server(server).await.state.status(), "ACTIVE");
+    // A report about an older wish changes nothing.
+    let mut stale = story.server_report(server, &a, Power::Shutdown).await;
+    story.ask(server, Request::Stop).await.unwrap();
+    stale.generation = Generation(1);
+    assert_eq!(story.send(&stale).await, Outcome::Old);
+    assert!(story.server(server).await.state.task.is_some());
+}
+
+async fn another_hosts_word_is_not_taken(mut story: Story) {
+    let server = story.running("vm1").await;
+    let b = story.b.clone();
+    assert_eq!(
+        story.report(server, &b, Power::Absent).await,
+        Outcome::NotTheirs
+    );
+    assert_eq!(story.server(server).await.state.status(), "ACTIVE");
+}
+
+async fn a_silent_scheduler_is_asked_again_and_then_the_boot_fails(story: Story) {
+    let (server, operation) = story.cloud.boot("vm1").await;
+    assert_eq!(look_after(&story, operation, |_| ()).await, Done::SentAgain);
+    let done = look_after(&story, operation, |boot| boot.deadline = Timestamp(0)).await;
+    assert_eq!(done, Done::Ended);
+    let row = story.server(server).await;
+    assert_eq!(row.state.status(), "ERROR");
+    let fault = row.fault.unwrap();
+    assert_eq!(fault.code, FaultCode::DeadlinePassed);
+    assert!(fault.message.contains("no scheduler answered"), "{fault}");
+}
+
+fn inventory_of(story: &Story, servers: Vec<ServerFact>) -> ComputeInventory {
+    let order = skybus_model::Order { epoch: 2, seq: 1 };
+    ComputeInventory {
+        host: story.a.clone(),
+        order,
+        servers,
+    }
+}
+
+async fn a_host_that_lost_its_journal(mut story: Story) {
+    let server = story.running("vm1").await;
+    let empty = inventory_of(&story, Vec::new());
+    assert_eq!(
+        inventory::suspects(&story.cloud.store, &empty)
+            .await
+            .unwrap(),
+        [server]
+    );
+    let mut tx = story.cloud.store.begin().await.unwrap();
+    let with = (&story.cloud.key, &Context::begin());
+    let repairs = inventory::server(&mut tx, server, &empty, with)
+        .await
+        .unwrap();
+    assert_eq!(repairs.ensured, 1);
+    assert_eq!(
+        keys(&tx.commit().await.unwrap()),
+        ["compute.a.server.ensure"]
+    );
+}
+
+async fn a_guest_of_nobody(mut story: Story) {
+    let server = story.running("vm1").await;
+    let a = story.a.clone();
+    story.ask(server, Request::Delete).await.unwrap();
+    story.report(server, &a, Power::Absent).await;
+    let fact = |server| ServerFact {
+        server,
+        generation: Generation(1),
+        power: Power::Running,
+        busy: false,
+    };
+    let stranger = skybus_model::id::ServerId::random();
+    let found = inventory_of(&story, vec![fact(server), fact(stranger)]);
+    let context = Context::begin();
+    let mut tx = story.cloud.store.begin().await.unwrap();
+    let with = (&story.cloud.key, &context);
+    assert_eq!(
+        inventory::server(&mut tx, server, &found, with)
+            .await
+            .unwrap()
+            .removed,
+        1
+    );
+    assert_eq!(
+        inventory::server(&mut tx, stranger, &found, with)
+            .await
+            .unwrap()
+            .orphans,
+        1
+    );
+    assert_eq!(
+        keys(&tx.commit().await.unwrap()),
+        ["compute.a.server.remove"]
+    );
+    assert_eq!(
+        story.operations(server).await[1].kind,
+        OperationKind::Delete
+    );
+}
