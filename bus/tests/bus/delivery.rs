@@ -1,78 +1,18 @@
 //! What happens to a message on its way: routed or not, handled, refused, repeated, replayed.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use lapin::{
-    BasicProperties, Connection, ConnectionProperties, options::BasicPublishOptions,
-    options::QueueDeleteOptions,
-};
-use skybus_bus::{
-    Bus, Delivery, SendError, Subscription, Verdict, dead, testing::Broker, topology,
-};
+use lapin::{BasicProperties, options::BasicPublishOptions, options::QueueDeleteOptions};
+use skybus_bus::{Bus, SendError, Subscription, Verdict, dead, testing::Broker, topology};
 use skybus_model::{
-    Generation, HostName,
-    id::{OperationId, ServerId},
-    message::{
-        Context, Outgoing, Service,
-        command::{ServerPlace, ServerRemove},
-    },
+    Generation,
+    id::ServerId,
+    message::{Context, Outgoing, Service, command::ServerRemove},
 };
-use tokio::{
-    sync::mpsc,
-    time::{sleep, timeout},
-};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-const SOON: Duration = Duration::from_secs(30);
-
-fn host(name: &str) -> HostName {
-    name.parse().unwrap()
-}
-
-fn place() -> Outgoing {
-    let place = ServerPlace {
-        operation: OperationId::random(),
-        server: ServerId::random(),
-    };
-    Outgoing::to_any(&place, &Context::begin())
-}
-
-fn remove(host: &HostName) -> Outgoing {
-    let remove = ServerRemove {
-        operation: None,
-        server: ServerId::random(),
-        generation: Generation(1),
-    };
-    Outgoing::to_host(host, &remove, &Context::begin())
-}
-
-/// A consumer in the background that hands on what it gets and decides as told.
-fn consume(
-    bus: &Bus,
-    subscription: Subscription,
-    verdict: impl Fn(&Delivery) -> Verdict + Send + Sync + 'static,
-) -> mpsc::UnboundedReceiver<Delivery> {
-    let (heard, hears) = mpsc::unbounded_channel();
-    let (bus, verdict) = (bus.clone(), Arc::new(verdict));
-    tokio::spawn(async move {
-        let ended = bus
-            .consume(subscription, |delivery| {
-                let verdict = verdict(&delivery);
-                heard.send(delivery).ok();
-                std::future::ready(verdict)
-            })
-            .await;
-        ended.unwrap();
-    });
-    hears
-}
-
-async fn next(hears: &mut mpsc::UnboundedReceiver<Delivery>) -> Delivery {
-    timeout(SOON, hears.recv())
-        .await
-        .expect("nothing came")
-        .expect("the consumer ended")
-}
+use crate::stage::{SOON, admin, consume, host, next, place, remove};
 
 async fn dead_letter(bus: &Bus, is: impl Fn(&dead::DeadLetter) -> bool) -> dead::DeadLetter {
     timeout(SOON, async {
@@ -193,10 +133,7 @@ async fn random_bytes_are_a_dead_letter_at_once() {
         },
     );
 
-    let admin = Connection::connect(&broker.admin_url(), ConnectionProperties::default())
-        .await
-        .unwrap();
-    let channel = admin.create_channel().await.unwrap();
+    let (_admin, channel) = admin(broker).await;
     let key = "compute.random-node.server.remove";
     let bytes: Vec<u8> = (0..500).map(|_| rand::random()).collect();
     // No envelope at all; then an envelope around rubbish.
@@ -324,10 +261,7 @@ async fn a_deleted_queue_is_consumed_again_once_it_is_back() {
     api.send(&[remove(&node)]).await.pop().unwrap().unwrap();
     next(&mut hears).await;
 
-    let admin = Connection::connect(&broker.admin_url(), ConnectionProperties::default())
-        .await
-        .unwrap();
-    let channel = admin.create_channel().await.unwrap();
+    let (_admin, channel) = admin(broker).await;
     let queue = topology::names::command_queue(Service::Compute, &node);
     channel
         .queue_delete(queue.into(), QueueDeleteOptions::default())

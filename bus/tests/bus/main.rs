@@ -1,0 +1,14 @@
+//! The bus against a real RabbitMQ. One program, so that most tests share one broker.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on should say where"
+)]
+
+mod calls;
+mod delivery;
+mod outage;
+mod relay;
+mod rights;
+mod stage;
+mod subscriber;
