@@ -1,7 +1,7 @@
 //! `skybus-api --config FILE`: the API server's process.
 //!
 //! Its parts, in the order in which they start: database (brought up to date here), token keys, bus,
-//! relay, the first users, the port. `skybus-api --config FILE rotate-keys` makes a new token key and
+//! the first users, the engine, the port. `skybus-api --config FILE rotate-keys` makes a new token key and
 //! ends; running servers notice it within a minute.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use skybus_api::{
     app::{App, Parts},
     config::Config,
+    engine::Engine,
     http::router,
     identity::{Keys, Logins, bootstrap},
 };
@@ -93,11 +94,13 @@ async fn start(role: &Role, config: Config, keys: &std::path::Path) -> anyhow::R
                 Err("the broker is away; requests are taken and wait in the outbox".to_owned())
             }
         });
-    let token = role.token();
-    role.spawn("relay", async move {
-        relay.run(token).await;
-        Ok(())
-    });
+    let engine = Engine {
+        store: app.store.clone(),
+        bus: app.bus.clone(),
+        relay,
+        key: app.paths.clone(),
+    };
+    engine.start(role);
     let (found, database) = watch::channel(Ok(()));
     role.health()
         .check("database", move || database.borrow().clone());
