@@ -182,26 +182,44 @@ impl Session {
         headers: &[(&'static str, String)],
     ) -> Result<Answer, Failure> {
         let url = self.address(service, path)?;
-        let mut tries = 1;
-        loop {
-            let mut headers = headers.to_vec();
-            headers.push(("x-auth-token", self.token.id.clone()));
-            let answer = self.http.send(Request {
-                method: method.clone(),
-                url: url.clone(),
-                headers,
-                body: body.map_or(Body::Empty, Body::Json),
-            })?;
-            match answer.retry_after {
-                Some(wait) if answer.status == 503 && tries < TRIES => {
-                    let wait = wait.clamp(1, LONGEST_WAIT);
-                    talk::say(&format!("the cloud is busy; trying again in {wait} s"));
-                    thread::sleep(Duration::from_secs(wait));
-                    tries += 1;
-                }
-                _ => return Ok(answer),
-            }
+        for _ in 1..TRIES {
+            let again = match self.once(&method, &url, body, headers) {
+                Ok(answer) => match again(&answer) {
+                    Some(again) => again,
+                    None => return Ok(answer),
+                },
+                // It answered when we signed in. What was sent twice is done once: by its key, or
+                // because the method says so.
+                Err(Failure::Unreachable { .. }) => Again {
+                    why: "does not answer",
+                    wait: 1,
+                },
+                Err(failure) => return Err(failure),
+            };
+            let Again { why, wait } = again;
+            talk::say(&format!("the cloud {why}; trying again in {wait} s"));
+            thread::sleep(Duration::from_secs(wait));
         }
+        self.once(&method, &url, body, headers)
+    }
+
+    fn once(
+        &self,
+        method: &Method,
+        url: &str,
+        body: Option<&Value>,
+        headers: &[(&'static str, String)],
+    ) -> Result<Answer, Failure> {
+        let mut headers = headers.to_vec();
+        headers.push(("x-auth-token", self.token.id.clone()));
+        self.http.send(Request {
+            method: method.clone(),
+            url: url.to_owned(),
+            headers,
+            body: body
+                .filter(|b| !b.is_null())
+                .map_or(Body::Empty, Body::Json),
+        })
     }
 
     fn address(&self, service: Service, path: &str) -> Result<String, Failure> {
@@ -238,6 +256,28 @@ impl Session {
                 next: "choose a project with OS_PROJECT_NAME and check OS_REGION_NAME".to_owned(),
             }),
         }
+    }
+}
+
+/// A reason to send a request once more.
+struct Again {
+    why: &'static str,
+    wait: u64,
+}
+
+/// Whether the cloud asks for the same request again: it is busy, or still working on the first one.
+fn again(answer: &Answer) -> Option<Again> {
+    let wait = answer.retry_after?.clamp(1, LONGEST_WAIT);
+    match answer.status {
+        503 => Some(Again {
+            why: "is busy",
+            wait,
+        }),
+        409 => Some(Again {
+            why: "still works on the first attempt",
+            wait,
+        }),
+        _ => None,
     }
 }
 

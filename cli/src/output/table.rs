@@ -1,6 +1,6 @@
 //! Tables in the form that `nova` prints, and the same cells without the lines.
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ContentArrangement, Table, TableComponent, presets};
 use serde_json::Value;
 
 /// One column: its title, and how its cell is read from the API's object.
@@ -54,8 +54,9 @@ pub(crate) fn values(columns: &[Column], rows: &[Value]) -> String {
 fn empty(width: Option<u16>) -> Table {
     let mut table = Table::new();
     table
-        .load_preset(presets::ASCII_MARKDOWN)
-        .load_preset(presets::ASCII_FULL_CONDENSED);
+        .load_preset(presets::ASCII_FULL_CONDENSED)
+        .set_style(TableComponent::HeaderLines, '-')
+        .set_style(TableComponent::MiddleHeaderIntersections, '+');
     match width {
         Some(width) => {
             table
@@ -99,7 +100,7 @@ mod tests {
             "\
 +----+---------+
 | ID | Name    |
-+==============+
++----+---------+
 | 1  | m1.tiny |
 | 22 | b       |
 +----+---------+"
