@@ -92,7 +92,7 @@ async fn a_lost_answer_costs_one_deadline_and_the_next_call_works() {
     let api = broker.bus(Service::Api, "lost", &token).await.unwrap();
     let node = host("lossy-node");
     let agent = broker
-        .join(Service::Compute, &node, &[node.clone()], &token)
+        .join(Service::Compute, &node, std::slice::from_ref(&node), &token)
         .await
         .unwrap();
     let (asked, mut was_asked) = tokio::sync::mpsc::unbounded_channel();

@@ -35,7 +35,7 @@ async fn a_message_arrives_with_its_trace() {
     let api = broker.bus(Service::Api, "trace", &token).await.unwrap();
     let node = host("trace-node");
     let agent = broker
-        .join(Service::Compute, &node, &[node.clone()], &token)
+        .join(Service::Compute, &node, std::slice::from_ref(&node), &token)
         .await
         .unwrap();
     let mut hears = consume(
@@ -120,7 +120,7 @@ async fn random_bytes_are_a_dead_letter_at_once() {
     let api = broker.bus(Service::Api, "random", &token).await.unwrap();
     let node = host("random-node");
     let agent = broker
-        .join(Service::Compute, &node, &[node.clone()], &token)
+        .join(Service::Compute, &node, std::slice::from_ref(&node), &token)
         .await
         .unwrap();
     let mut hears = consume(
@@ -175,7 +175,7 @@ async fn what_keeps_failing_reaches_the_delivery_limit_and_can_be_replayed() {
     let node = host("limit-node");
     let sick = CancellationToken::new();
     let url = broker
-        .join_account(Service::Compute, &node, &[node.clone()])
+        .join_account(Service::Compute, &node, std::slice::from_ref(&node))
         .await
         .unwrap();
     let agent = broker
@@ -250,7 +250,7 @@ async fn a_deleted_queue_is_consumed_again_once_it_is_back() {
     let api = broker.bus(Service::Api, "deleted", &token).await.unwrap();
     let node = host("deleted-node");
     let agent = broker
-        .join(Service::Compute, &node, &[node.clone()], &token)
+        .join(Service::Compute, &node, std::slice::from_ref(&node), &token)
         .await
         .unwrap();
     let mut hears = consume(
@@ -272,7 +272,7 @@ async fn a_deleted_queue_is_consumed_again_once_it_is_back() {
         matches!(lost, Err(SendError::Unroutable { .. })),
         "{lost:?}"
     );
-    let agents = topology::agent(Service::Compute, &node, &[node.clone()]);
+    let agents = topology::agent(Service::Compute, &node, std::slice::from_ref(&node));
     topology::declare(&broker.admin_url(), &agents)
         .await
         .unwrap();

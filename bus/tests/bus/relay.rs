@@ -36,7 +36,7 @@ async fn rows_that_a_dead_process_left_are_sent_and_new_ones_leave_at_once() {
     let api = broker.bus(Service::Api, "relay", &token).await.unwrap();
     let mut hears = consume(&api, Subscription::events(), |_| Verdict::Ack);
     let agent = broker
-        .join(Service::Compute, &node, &[node.clone()], &token)
+        .join(Service::Compute, &node, std::slice::from_ref(&node), &token)
         .await
         .unwrap();
     let journal = Arc::new(Journal::open(&path).await.unwrap());

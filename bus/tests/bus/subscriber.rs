@@ -35,7 +35,7 @@ async fn a_subscriber_reads_its_own_bounded_queue_and_nothing_else() {
     let token = CancellationToken::new();
     let node = host("sub-node");
     let agent = broker
-        .join(Service::Compute, &node, &[node.clone()], &token)
+        .join(Service::Compute, &node, std::slice::from_ref(&node), &token)
         .await
         .unwrap();
     let event = Outgoing::event(&node, &report(&node, Power::Running), &Context::begin());
