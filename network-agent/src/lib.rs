@@ -4,19 +4,29 @@
 //! functions that it uses: [`links`], [`filter`], [`dhcp`], [`uplink`]. [`agent`] is the part that hears
 //! commands and reports. [`metadata`] forwards the guests' questions about themselves.
 
+pub mod agent;
 pub mod changes;
+pub mod config;
+pub mod decision;
 pub mod desired;
 pub mod dhcp;
 pub mod dnsmasq;
+pub mod driver;
 pub mod failure;
 pub mod filter;
 pub mod links;
 pub mod linux;
+pub mod metadata;
 pub mod observed;
+pub mod orphans;
 pub mod program;
+pub mod record;
+pub mod report;
 pub mod ruleset;
+pub mod teardown;
 pub mod transit;
 pub mod uplink;
+pub mod worker;
 
 #[cfg(test)]
 pub(crate) mod testing;

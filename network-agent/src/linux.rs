@@ -135,6 +135,8 @@ impl Linux {
     /// # Errors
     /// When the host refuses.
     pub fn converge_host(&self, networks: &[Network], changes: &mut Changes) -> Result<(), Error> {
+        // What one cloud notes about the host, another must not change in between.
+        let _turn = namespace::turn()?;
         if networks.is_empty() {
             return self.leave_host(changes);
         }

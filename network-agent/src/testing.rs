@@ -1,7 +1,7 @@
 //! Networks and ports for this crate's tests.
 
 use skybus_model::{
-    id::{NetworkId, PortId, ServerId, SubnetId},
+    id::{PortId, ServerId, SubnetId},
     network::{Direction, NetworkSpec, PacketMatch, PortSpec, RuleSpec},
 };
 use std::net::Ipv4Addr;
@@ -15,7 +15,9 @@ use crate::{
 pub(crate) fn network_spec() -> NetworkSpec {
     NetworkSpec {
         id: "0c0c0c0c-0c0c-4c0c-8c0c-0c0c0c0c0c0c".parse().unwrap(),
-        subnet: SubnetId::random(),
+        subnet: "0e0e0e0e-0e0e-4e0e-8e0e-0e0e0e0e0e0e"
+            .parse::<SubnetId>()
+            .unwrap(),
         cidr: "10.9.0.0/23".parse().unwrap(),
         gateway: Ipv4Addr::new(10, 9, 0, 1),
         dns: vec![Ipv4Addr::new(9, 9, 9, 9)],
@@ -29,7 +31,9 @@ pub(crate) fn port(n: u8) -> PortSpec {
         id: format!("{n:02x}0a0a0a-0a0a-4a0a-8a0a-0a0a0a0a0a0a")
             .parse::<PortId>()
             .unwrap(),
-        server: ServerId::random(),
+        server: "0f0f0f0f-0f0f-4f0f-8f0f-0f0f0f0f0f0f"
+            .parse::<ServerId>()
+            .unwrap(),
         network: network_spec(),
         mac: format!("fa:16:3e:00:00:{n:02x}"),
         address: Ipv4Addr::new(10, 9, 0, n),
@@ -57,12 +61,6 @@ pub(crate) fn network(ports: &[PortSpec]) -> Network {
         transit,
         ports,
     }
-}
-
-/// A network that nobody else has, so that tests with real namespaces run side by side.
-pub(crate) fn own(mut port: PortSpec, network: NetworkId) -> PortSpec {
-    port.network.id = network;
-    port
 }
 
 /// Whether this process may make namespaces; says so when it may not, since the test then shows nothing.

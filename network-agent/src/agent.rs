@@ -1,0 +1,198 @@
+//! The running worker: it hears commands, keeps them in the journal, lets the [worker](crate::worker)
+//! work, and says every few seconds that it is alive.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use anyhow::Context as _;
+use skybus_bus::{
+    Bus, Delivery, Settings, Subscription, Verdict,
+    journal::{Accepted, Journal},
+    relay::Relay,
+};
+use skybus_model::{
+    HostName, Order, Timestamp,
+    host::Resources,
+    message::{
+        Message, Service,
+        command::{PortEnsure, PortRemove},
+        heartbeat::{BEAT_EVERY, HostBeat},
+    },
+};
+use skybus_role::Role;
+use tokio::{
+    sync::{Notify, watch},
+    time::interval,
+};
+
+use crate::{
+    config::{Config, DriverKind},
+    driver::Driver,
+    linux::Linux,
+    metadata::Upstream,
+    orphans::Orphans,
+    record,
+    report::Reporter,
+    worker::Worker,
+};
+
+/// The driver that the configuration asks for.
+#[must_use]
+pub fn driver(config: &Config) -> Driver {
+    match config.driver {
+        DriverKind::Linux => Driver::Linux(Linux::new(&config.cloud())),
+        DriverKind::Fake => Driver::Fake,
+    }
+}
+
+/// Starts all parts; they end with the role.
+///
+/// # Errors
+/// When the journal or the API's address cannot be used.
+pub async fn start(config: &Config, role: &Role) -> anyhow::Result<()> {
+    let journal = Journal::open(config.journal())
+        .await
+        .with_context(|| format!("the journal in {}", config.data_dir.display()))?;
+    let hosts = config.hosts();
+    let records = record::load(&journal, &hosts).await?;
+    let settings = Settings {
+        url: config.broker.clone(),
+        service: Service::Network,
+        instance: config.host.to_string(),
+    };
+    let bus = Bus::connect(settings, role.token());
+    let relay = Relay::new(bus.clone(), Arc::new(journal.clone()));
+    let wake = Arc::new(Notify::new());
+    let (troubles, trouble) = watch::channel(BTreeMap::new());
+    let upstream = match config.driver {
+        DriverKind::Linux => Some(Upstream::new(&config.api_url, &config.metadata_secret)?),
+        DriverKind::Fake => None,
+    };
+    let worker = Worker {
+        journal: journal.clone(),
+        driver: Arc::new(driver(config)),
+        bus: bus.clone(),
+        reporter: Reporter {
+            journal: journal.clone(),
+            events: relay.clone(),
+        },
+        upstream,
+        records,
+        proxies: BTreeMap::new(),
+        orphans: Orphans::new(config.orphan_grace()),
+        troubles,
+    };
+
+    let heard = bus.clone();
+    role.health().check("broker", move || {
+        if heard.connected() {
+            Ok(())
+        } else {
+            Err("no connection to the broker".to_owned())
+        }
+    });
+    role.health()
+        .check("networks", move || match trouble.borrow().iter().next() {
+            None => Ok(()),
+            Some((network, why)) => Err(format!("network {network}: {why}")),
+        });
+    let (token, wakes) = (role.token(), Arc::clone(&wake));
+    role.spawn("worker", async move { worker.run(wakes, token).await });
+    let token = role.token();
+    role.spawn("relay", async move {
+        relay.run(token).await;
+        Ok(())
+    });
+    beat(config, role, &hosts, &bus, journal.epoch());
+    hear(config, role, hosts, bus, journal, wake);
+    Ok(())
+}
+
+fn hear(
+    config: &Config,
+    role: &Role,
+    hosts: Vec<HostName>,
+    bus: Bus,
+    journal: Journal,
+    wake: Arc<Notify>,
+) {
+    let subscription = Subscription::commands(Service::Network, &config.host);
+    let token = role.token();
+    role.spawn("commands", async move {
+        let handler = |delivery: Delivery| {
+            let (journal, wake, hosts) = (&journal, &wake, &hosts);
+            async move { accept(journal, wake, hosts, &delivery).await }
+        };
+        tokio::select! {
+            ended = bus.consume(subscription, handler) => Ok(ended?),
+            () = token.cancelled() => Ok(()),
+        }
+    });
+}
+
+/// A command is acknowledged once it is in the journal; what can never be done is refused at once.
+async fn accept(
+    journal: &Journal,
+    wake: &Notify,
+    hosts: &[HostName],
+    delivery: &Delivery,
+) -> Verdict {
+    if !hosts
+        .iter()
+        .any(|host| Some(host.as_str()) == delivery.host())
+    {
+        return Verdict::Reject(format!("{} is not for this worker", delivery.routing_key));
+    }
+    let readable = match delivery.name() {
+        PortEnsure::NAME => delivery.decode::<PortEnsure>().map(drop),
+        PortRemove::NAME => delivery.decode::<PortRemove>().map(drop),
+        other => return Verdict::Reject(format!("a network worker does not do {other:?}")),
+    };
+    if let Err(error) = readable {
+        return error.into();
+    }
+    match journal.accept(delivery).await {
+        Ok(Accepted::New) => {
+            wake.notify_one();
+            Verdict::Ack
+        }
+        Ok(Accepted::Known) => Verdict::Ack,
+        Err(error) => {
+            tracing::error!("a command could not be kept: {error}");
+            Verdict::Retry
+        }
+    }
+}
+
+fn beat(config: &Config, role: &Role, hosts: &[HostName], bus: &Bus, epoch: i64) {
+    let (zone, hosts, bus, token) = (
+        config.zone.clone(),
+        hosts.to_vec(),
+        bus.clone(),
+        role.token(),
+    );
+    role.spawn("heartbeat", async move {
+        let mut timer = interval(BEAT_EVERY);
+        // Beats are only ever compared with beats; they count for themselves.
+        for seq in 1.. {
+            tokio::select! {
+                _ = timer.tick() => {}
+                () = token.cancelled() => break,
+            }
+            for host in &hosts {
+                bus.beat(&HostBeat {
+                    host: host.clone(),
+                    service: Service::Network.to_string(),
+                    zone: zone.clone(),
+                    order: Order { epoch, seq },
+                    at: Timestamp::now(),
+                    capacity: Resources::default(),
+                    free: Resources::default(),
+                    hypervisor: String::new(),
+                    version: env!("CARGO_PKG_VERSION").to_owned(),
+                })
+                .await;
+            }
+        }
+        Ok(())
+    });
+}

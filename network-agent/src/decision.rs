@@ -1,0 +1,205 @@
+//! What a batch of commands for one network means, before anything is done: which ports the network
+//! then has, and what each command will be answered if the host plays along. A pure function of the
+//! records and the commands.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use skybus_model::{
+    Fault, FaultCode, Generation, Timestamp,
+    id::{OperationId, PortId},
+    message::{
+        command::{PortEnsure, PortRemove},
+        event::PortState,
+    },
+    network::NetworkSpec,
+    server::spec,
+};
+
+use crate::{
+    desired::Port,
+    record::{Gone, PortRecord, Records},
+};
+
+/// A command about a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// It should be so.
+    Ensure(PortEnsure),
+    /// It should not be.
+    Remove(PortRemove),
+}
+
+/// What will be reported about a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The port.
+    pub port: PortId,
+    /// The operation whose command is answered.
+    pub operation: Option<OperationId>,
+    /// The generation that holds.
+    pub generation: Generation,
+    /// Whether the port is there.
+    pub state: PortState,
+    /// Why not, if it should be.
+    pub fault: Option<Fault>,
+}
+
+/// The records after a batch, and its answers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Decision {
+    /// What becomes of the ports that change; nothing for one that goes.
+    pub ports: BTreeMap<PortId, Option<PortRecord>>,
+    /// Ports that go, by which generation.
+    pub gone: BTreeMap<PortId, Gone>,
+    /// The network as the newest command described it.
+    pub spec: Option<NetworkSpec>,
+    /// The taps that must go.
+    pub doomed: BTreeSet<String>,
+    /// One for each command, in order; then those for ports that had to make room.
+    pub answers: Vec<Answer>,
+}
+
+/// Decides about the commands of one network in their order.
+#[must_use]
+pub fn decide(records: &Records, wishes: &[Wish]) -> Decision {
+    let mut decision = Decision::default();
+    let mut made_room = Vec::new();
+    for wish in wishes {
+        let answer = match wish {
+            Wish::Ensure(ensure) => decision.ensure(records, ensure, &mut made_room),
+            Wish::Remove(remove) => decision.remove(records, remove),
+        };
+        decision.answers.push(answer);
+    }
+    decision.answers.extend(made_room);
+    decision
+}
+
+impl Decision {
+    /// A port as it would be now.
+    fn current<'a>(&'a self, records: &'a Records, port: PortId) -> Option<&'a PortRecord> {
+        match self.ports.get(&port) {
+            Some(changed) => changed.as_ref(),
+            None => records.ports.get(&port),
+        }
+    }
+
+    fn gone_by(&self, records: &Records, port: PortId) -> Option<Generation> {
+        self.gone
+            .get(&port)
+            .or_else(|| records.gone.get(&port))
+            .map(|gone| gone.generation)
+    }
+
+    fn ensure(
+        &mut self,
+        records: &Records,
+        ensure: &PortEnsure,
+        made_room: &mut Vec<Answer>,
+    ) -> Answer {
+        let (port, operation) = (ensure.spec.id, ensure.operation);
+        let answer = |generation, state, fault| Answer {
+            port,
+            operation,
+            generation,
+            state,
+            fault,
+        };
+        if let Some(record) = self.current(records, port)
+            && record.generation > ensure.generation
+        {
+            return answer(record.generation, PortState::Up, None);
+        }
+        if let Some(generation) = self.gone_by(records, port)
+            && generation > ensure.generation
+        {
+            return answer(generation, PortState::Absent, None);
+        }
+        if let Err(unfit) = Port::try_from(&ensure.spec) {
+            let text = format!("the port {port} cannot be made: {unfit}");
+            let fault = Fault::new(FaultCode::NetworkNotReady, text);
+            return answer(ensure.generation, PortState::Down, Some(fault));
+        }
+        self.make_room(records, ensure, made_room);
+        let record = PortRecord {
+            generation: ensure.generation,
+            spec: ensure.spec.clone(),
+        };
+        self.ports.insert(port, Some(record));
+        self.gone.remove(&port);
+        self.doomed.remove(&spec::tap(port));
+        self.spec = Some(ensure.spec.network.clone());
+        answer(ensure.generation, PortState::Up, None)
+    }
+
+    /// The control plane gives an address to one port at a time. Whoever has it here without the control
+    /// plane's knowledge is a left-over, and would keep the network's filter from loading.
+    fn make_room(&mut self, records: &Records, ensure: &PortEnsure, made_room: &mut Vec<Answer>) {
+        let (network, address) = (ensure.spec.network.id, ensure.spec.address);
+        let ids: BTreeSet<PortId> = records
+            .ports
+            .keys()
+            .chain(self.ports.keys())
+            .copied()
+            .collect();
+        for id in ids.into_iter().filter(|id| *id != ensure.spec.id) {
+            let Some(other) = self.current(records, id) else {
+                continue;
+            };
+            if other.spec.network.id == network && other.spec.address == address {
+                let generation = other.generation;
+                self.take_away(id, generation);
+                let (operation, state, fault) = (None, PortState::Absent, None);
+                made_room.push(Answer {
+                    port: id,
+                    operation,
+                    generation,
+                    state,
+                    fault,
+                });
+            }
+        }
+    }
+
+    fn remove(&mut self, records: &Records, remove: &PortRemove) -> Answer {
+        let (port, operation, mut generation) = (remove.port, remove.operation, remove.generation);
+        if let Some(record) = self.current(records, port)
+            && record.generation > generation
+        {
+            let generation = record.generation;
+            return Answer {
+                port,
+                operation,
+                generation,
+                state: PortState::Up,
+                fault: None,
+            };
+        }
+        if let Some(by) = self.gone_by(records, port) {
+            generation = generation.max(by);
+        }
+        self.take_away(port, generation);
+        Answer {
+            port,
+            operation,
+            generation,
+            state: PortState::Absent,
+            fault: None,
+        }
+    }
+
+    fn take_away(&mut self, port: PortId, generation: Generation) {
+        self.ports.insert(port, None);
+        self.gone.insert(
+            port,
+            Gone {
+                generation,
+                at: Timestamp::now(),
+            },
+        );
+        self.doomed.insert(spec::tap(port));
+    }
+}
+
+#[cfg(test)]
+mod tests;

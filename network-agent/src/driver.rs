@@ -1,0 +1,88 @@
+//! Whether networks are real: the host's, or only imagined.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use skybus_model::id::NetworkId;
+
+use crate::{changes::Changes, desired::Network, failure::Error, linux::Linux, transit::Transit};
+
+/// What makes networks. Its calls block.
+#[derive(Debug)]
+pub enum Driver {
+    /// This Linux host.
+    Linux(Linux),
+    /// Records only, for simulations with many hosts.
+    Fake,
+}
+
+impl Driver {
+    /// Makes a network be as described; see [`Linux::converge`].
+    ///
+    /// # Errors
+    /// When the host refuses.
+    pub fn converge(
+        &self,
+        network: &Network,
+        doomed: &BTreeSet<String>,
+        changes: &mut Changes,
+    ) -> Result<bool, Error> {
+        match self {
+            Self::Linux(linux) => linux.converge(network, doomed, changes),
+            Self::Fake => Ok(false),
+        }
+    }
+
+    /// Makes the host's own part be as the networks want it.
+    ///
+    /// # Errors
+    /// When the host refuses.
+    pub fn converge_host(&self, networks: &[Network], changes: &mut Changes) -> Result<(), Error> {
+        match self {
+            Self::Linux(linux) => linux.converge_host(networks, changes),
+            Self::Fake => Ok(()),
+        }
+    }
+
+    /// Takes a network away.
+    ///
+    /// # Errors
+    /// When something cannot be taken away.
+    pub fn remove(&self, namespace: &str, changes: &mut Changes) -> Result<(), Error> {
+        match self {
+            Self::Linux(linux) => linux.remove(namespace, changes),
+            Self::Fake => Ok(()),
+        }
+    }
+
+    /// A pair of transit addresses for a network.
+    ///
+    /// # Errors
+    /// When none is free.
+    pub fn transit(&self, network: NetworkId, held: &[Transit]) -> Result<Transit, Error> {
+        match self {
+            Self::Linux(linux) => linux.transit(network, held),
+            // Imagined networks never meet.
+            Self::Fake => Ok(Transit::choose(network, &[])?),
+        }
+    }
+
+    /// Which namespaces this cloud made, and the taps in each.
+    ///
+    /// # Errors
+    /// When the host cannot be read.
+    pub fn made(&self) -> Result<BTreeMap<String, BTreeSet<String>>, Error> {
+        match self {
+            Self::Linux(linux) => linux.made(),
+            Self::Fake => Ok(BTreeMap::new()),
+        }
+    }
+
+    /// Whether the network's DHCP server runs.
+    #[must_use]
+    pub fn serves_dhcp(&self, namespace: &str) -> bool {
+        match self {
+            Self::Linux(linux) => linux.dnsmasq(namespace).running().is_some(),
+            Self::Fake => true,
+        }
+    }
+}

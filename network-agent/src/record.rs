@@ -1,0 +1,134 @@
+//! What the worker remembers in its journal, for each host that it speaks for.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use skybus_bus::journal::{Error, Journal};
+use skybus_model::{
+    Generation, HostName, Timestamp,
+    id::{NetworkId, PortId},
+    network::{NetworkSpec, PortSpec},
+};
+
+use crate::{
+    desired::{Network, Port},
+    transit::Transit,
+};
+
+/// The journal's tables.
+pub const PORTS: &str = "ports";
+/// Ports that were removed; see [`Gone`].
+pub const GONE: &str = "gone";
+/// Networks with at least one port here.
+pub const NETWORKS: &str = "networks";
+
+/// A port that this host has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortRecord {
+    /// The generation of the last command that was applied.
+    pub generation: Generation,
+    /// What it said.
+    pub spec: PortSpec,
+}
+
+/// A port that this host had. Remembered so that an older wish, arriving late, does not bring it back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gone {
+    /// The generation of the command that removed it.
+    pub generation: Generation,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A network with at least one port here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkRecord {
+    /// What the control plane last said of it.
+    pub spec: NetworkSpec,
+    /// Its way out.
+    pub transit: Transit,
+}
+
+/// Everything about one host.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Records {
+    /// Its ports.
+    pub ports: BTreeMap<PortId, PortRecord>,
+    /// Ports that it had.
+    pub gone: BTreeMap<PortId, Gone>,
+    /// Its networks.
+    pub networks: BTreeMap<NetworkId, NetworkRecord>,
+}
+
+/// The key of a record.
+#[must_use]
+pub fn key(host: &HostName, id: impl std::fmt::Display) -> String {
+    format!("{host}/{id}")
+}
+
+/// Reads the records of these hosts. Those of other hosts, which the process may have played before,
+/// are left alone.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub async fn load(
+    journal: &Journal,
+    hosts: &[HostName],
+) -> Result<BTreeMap<HostName, Records>, Error> {
+    let mut all: BTreeMap<HostName, Records> = hosts
+        .iter()
+        .map(|host| (host.clone(), Records::default()))
+        .collect();
+    for (key, record) in journal.list::<PortRecord>(PORTS).await? {
+        if let Some((records, id)) = place(&mut all, &key) {
+            records.ports.insert(id, record);
+        }
+    }
+    for (key, record) in journal.list::<Gone>(GONE).await? {
+        if let Some((records, id)) = place(&mut all, &key) {
+            records.gone.insert(id, record);
+        }
+    }
+    for (key, record) in journal.list::<NetworkRecord>(NETWORKS).await? {
+        if let Some((records, id)) = place(&mut all, &key) {
+            records.networks.insert(id, record);
+        }
+    }
+    Ok(all)
+}
+
+fn place<'a, I: std::str::FromStr>(
+    all: &'a mut BTreeMap<HostName, Records>,
+    key: &str,
+) -> Option<(&'a mut Records, I)> {
+    let (host, id) = key.split_once('/')?;
+    Some((all.get_mut(&host.parse().ok()?)?, id.parse().ok()?))
+}
+
+impl Records {
+    /// The networks that should be on the host.
+    #[must_use]
+    pub fn desired(&self) -> Vec<Network> {
+        self.networks
+            .values()
+            .filter_map(|record| self.network(record))
+            .collect()
+    }
+
+    /// One of them, unless it has no ports.
+    #[must_use]
+    pub fn network(&self, record: &NetworkRecord) -> Option<Network> {
+        let ports: BTreeMap<PortId, Port> = self
+            .ports
+            .values()
+            .filter(|port| port.spec.network.id == record.spec.id)
+            // They were checked when they were recorded.
+            .filter_map(|port| Some((port.spec.id, Port::try_from(&port.spec).ok()?)))
+            .collect();
+        (!ports.is_empty()).then(|| Network {
+            spec: record.spec.clone(),
+            transit: record.transit,
+            ports,
+        })
+    }
+}

@@ -1,0 +1,396 @@
+//! The one task that changes the host: it takes commands from the journal, brings the host where the
+//! records want it, writes down what came of it, and looks after what it made.
+//!
+//! Commands that wait are taken together by network, so that a hundred ports cost one filter and one
+//! word to dnsmasq, not a hundred.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use skybus_bus::{
+    Bus,
+    journal::{Journal, Work},
+    relay::Relay,
+};
+use skybus_model::{
+    HostName,
+    id::NetworkId,
+    message::{
+        Message,
+        command::{PortEnsure, PortRemove},
+    },
+    server::spec,
+};
+use tokio::{
+    sync::{Notify, watch},
+    time::{MissedTickBehavior, interval},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    changes::Changes,
+    decision::{self, Decision, Wish},
+    driver::Driver,
+    failure::Error,
+    metadata::{Proxy, Upstream},
+    orphans::Orphans,
+    record::{NetworkRecord, Records},
+    report::Reporter,
+};
+
+/// How often everything is compared with the host and reported.
+const RECONCILE: Duration = Duration::from_secs(60);
+/// How often what may die by itself is looked at, and failed removals are tried again.
+const WATCH: Duration = Duration::from_secs(2);
+
+/// What the worker works with.
+pub struct Worker {
+    pub(crate) journal: Journal,
+    pub(crate) driver: Arc<Driver>,
+    pub(crate) bus: Bus,
+    pub(crate) reporter: Reporter,
+    pub(crate) upstream: Option<Upstream>,
+    pub(crate) records: BTreeMap<HostName, Records>,
+    pub(crate) proxies: BTreeMap<NetworkId, Proxy>,
+    pub(crate) orphans: Orphans,
+    pub(crate) troubles: watch::Sender<BTreeMap<NetworkId, String>>,
+}
+
+impl std::fmt::Debug for Worker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Worker")
+            .field("driver", &self.driver)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The commands for one network of one host, oldest first.
+type Batch = Vec<(Work, Wish)>;
+
+impl Worker {
+    /// Works until `token` is cancelled.
+    ///
+    /// # Errors
+    /// When the journal cannot be read or written: without it nothing may be done.
+    pub async fn run(mut self, wake: Arc<Notify>, token: CancellationToken) -> anyhow::Result<()> {
+        let mut reconnected = self.bus.on_reconnect();
+        self.work().await?;
+        self.reconcile().await?;
+        let mut minute = interval(RECONCILE);
+        let mut watch = interval(WATCH);
+        for timer in [&mut minute, &mut watch] {
+            timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            timer.tick().await;
+        }
+        loop {
+            tokio::select! {
+                () = token.cancelled() => return Ok(()),
+                () = wake.notified() => self.work().await?,
+                _ = watch.tick() => {
+                    self.work().await?;
+                    self.look_after().await;
+                }
+                _ = minute.tick() => self.reconcile().await?,
+                Ok(()) = reconnected.changed() => self.inventory().await?,
+            }
+        }
+    }
+
+    /// Takes all commands that wait.
+    async fn work(&mut self) -> anyhow::Result<()> {
+        let mut batches: BTreeMap<(HostName, NetworkId), Batch> = BTreeMap::new();
+        for work in self.journal.unfinished().await? {
+            match read(&work) {
+                Some((host, network, wish)) => {
+                    batches
+                        .entry((host, network))
+                        .or_default()
+                        .push((work, wish));
+                }
+                // It was readable when it was accepted; an older program cannot do more than let it go.
+                None => {
+                    tracing::error!(id = %work.id, kind = work.kind, "an accepted command is unreadable");
+                    self.reporter.finish(work.id).await?;
+                }
+            }
+        }
+        for ((host, network), batch) in batches {
+            self.batch(&host, network, &batch).await?;
+        }
+        Ok(())
+    }
+
+    async fn batch(
+        &mut self,
+        host: &HostName,
+        network: NetworkId,
+        batch: &Batch,
+    ) -> anyhow::Result<()> {
+        let Some(records) = self.records.get(host) else {
+            tracing::warn!(%host, "a command for a host that this process does not play any more");
+            return Ok(());
+        };
+        let wishes: Vec<Wish> = batch.iter().map(|(_, wish)| wish.clone()).collect();
+        let decision = decision::decide(records, &wishes);
+        let begun = std::time::Instant::now();
+        let (after, outcome) = match self.prepared(host, network, &decision).await {
+            Ok(after) => {
+                let outcome = self.bring(host, network, &after, &decision.doomed).await;
+                (after, outcome)
+            }
+            Err(error) => (records.clone(), Err(error)),
+        };
+        metrics::histogram!("skybus_network_converge_seconds").record(begun.elapsed());
+        match outcome {
+            Ok(changes) => {
+                self.reporter
+                    .done(host, network, &decision, &after, batch, &changes)
+                    .await?;
+                self.records.insert(host.clone(), after);
+            }
+            Err(error) => {
+                tracing::warn!(%host, %network, "{error}");
+                self.clear_away(host, network).await;
+                self.reporter.failed(host, &decision, batch, &error).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Half of a network that was never there before is of no use to anybody.
+    async fn clear_away(&self, host: &HostName, network: NetworkId) {
+        if self
+            .records
+            .get(host)
+            .is_some_and(|records| records.networks.contains_key(&network))
+        {
+            return;
+        }
+        let namespace = spec::namespace(network);
+        match self
+            .on_host(move |driver, changes| driver.remove(&namespace, changes))
+            .await
+        {
+            Ok(_) => self
+                .troubles
+                .send_modify(|troubles| drop(troubles.remove(&network))),
+            Err(error) => tracing::warn!(%host, %network, "clearing away: {error}"),
+        }
+    }
+
+    /// The records as the decision wants them, with a transit for a network that is new.
+    async fn prepared(
+        &self,
+        host: &HostName,
+        network: NetworkId,
+        decision: &Decision,
+    ) -> Result<Records, Error> {
+        let mut after = self.records.get(host).cloned().unwrap_or_default();
+        for (id, port) in &decision.ports {
+            match port {
+                Some(port) => drop(after.ports.insert(*id, port.clone())),
+                None => drop(after.ports.remove(id)),
+            }
+        }
+        for id in decision.ports.keys() {
+            after.gone.remove(id);
+        }
+        after.gone.extend(decision.gone.clone());
+        if !after
+            .ports
+            .values()
+            .any(|port| port.spec.network.id == network)
+        {
+            after.networks.remove(&network);
+        } else if let Some(spec) = &decision.spec {
+            let transit = match after.networks.get(&network) {
+                Some(known) => known.transit,
+                None => {
+                    let held = after
+                        .networks
+                        .values()
+                        .map(|record| record.transit)
+                        .collect();
+                    self.on_host(move |driver, _| driver.transit(network, Vec::as_slice(&held)))
+                        .await?
+                        .0
+                }
+            };
+            after.networks.insert(
+                network,
+                NetworkRecord {
+                    spec: spec.clone(),
+                    transit,
+                },
+            );
+        }
+        Ok(after)
+    }
+
+    /// Brings one network of a host, and the host's own part, where `records` want them.
+    async fn bring(
+        &mut self,
+        host: &HostName,
+        network: NetworkId,
+        records: &Records,
+        doomed: &BTreeSet<String>,
+    ) -> Result<Vec<String>, Error> {
+        let wanted = records
+            .networks
+            .get(&network)
+            .and_then(|record| records.network(record));
+        let (all, doomed) = (records.desired(), doomed.clone());
+        let exists = wanted.is_some();
+        if !exists {
+            self.proxies.remove(&network);
+        }
+        let outcome = self
+            .on_host(move |driver, changes| {
+                let fresh = match &wanted {
+                    Some(wanted) => driver.converge(wanted, &doomed, changes)?,
+                    None => {
+                        driver.remove(&spec::namespace(network), changes)?;
+                        false
+                    }
+                };
+                driver.converge_host(&all, changes)?;
+                Ok(fresh)
+            })
+            .await;
+        let problem = outcome.as_ref().err().map(ToString::to_string);
+        self.troubles.send_modify(|troubles| match problem {
+            Some(problem) => drop(troubles.insert(network, problem)),
+            None => drop(troubles.remove(&network)),
+        });
+        let (fresh, changes) = outcome?;
+        if !changes.is_empty() {
+            tracing::info!(%host, %network, changes = changes.len(), "changed");
+            tracing::debug!(%network, "{}", changes.join("; "));
+        }
+        if exists {
+            self.listen(network, fresh).await?;
+        }
+        Ok(changes)
+    }
+
+    async fn listen(&mut self, network: NetworkId, fresh: bool) -> Result<(), Error> {
+        let Some(upstream) = &self.upstream else {
+            return Ok(());
+        };
+        // A listener of a namespace that is no more hears nobody.
+        if !fresh && self.proxies.get(&network).is_some_and(Proxy::listens) {
+            return Ok(());
+        }
+        self.proxies.remove(&network);
+        let proxy = Proxy::start(network, upstream.clone()).await?;
+        self.proxies.insert(network, proxy);
+        Ok(())
+    }
+
+    /// Runs blocking work on the host; gives back its result and what it changed.
+    async fn on_host<T, F>(&self, work: F) -> Result<(T, Vec<String>), Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Driver, &mut Changes) -> Result<T, Error> + Send + 'static,
+    {
+        let driver = Arc::clone(&self.driver);
+        tokio::task::spawn_blocking(move || {
+            let mut changes = Changes::real();
+            let value = work(&driver, &mut changes)?;
+            Ok((value, changes.list().to_vec()))
+        })
+        .await
+        .map_err(|cut| Error::CutOff(cut.to_string()))?
+    }
+
+    /// What may die by itself is brought back: a dnsmasq, a listener.
+    async fn look_after(&mut self) {
+        for (host, records) in self.records.clone() {
+            for network in records.networks.keys().copied() {
+                let namespace = spec::namespace(network);
+                let listens = self.upstream.is_none()
+                    || self.proxies.get(&network).is_some_and(Proxy::listens);
+                if listens && self.driver.serves_dhcp(&namespace) {
+                    continue;
+                }
+                tracing::warn!(%network, "its DHCP or metadata died; it is brought back");
+                metrics::counter!("skybus_network_revivals_total").increment(1);
+                if let Err(error) = self.bring(&host, network, &records, &BTreeSet::new()).await {
+                    tracing::warn!(%network, "{error}");
+                }
+            }
+        }
+    }
+
+    /// Compares everything with the host, repairs what drifted, and reports what is there.
+    async fn reconcile(&mut self) -> anyhow::Result<()> {
+        let doomed = self.strays().await;
+        for (host, records) in self.records.clone() {
+            for network in records.networks.keys().copied() {
+                if let Err(error) = self.bring(&host, network, &records, &doomed).await {
+                    tracing::warn!(%host, %network, "{error}");
+                }
+            }
+        }
+        self.inventory().await
+    }
+
+    /// Removes networks that nobody has claimed for long enough; gives back taps of the same kind.
+    async fn strays(&mut self) -> BTreeSet<String> {
+        let made = match self.on_host(|driver, _| driver.made()).await {
+            Ok((made, _)) => made,
+            Err(error) => {
+                tracing::warn!("the host cannot be searched for left-overs: {error}");
+                return BTreeSet::new();
+            }
+        };
+        let due = self.orphans.due(&made, &self.records);
+        for namespace in due.namespaces {
+            tracing::warn!(
+                namespace,
+                "nobody knows of this network any more; it is removed"
+            );
+            let removed = self
+                .on_host(move |driver, changes| driver.remove(&namespace, changes))
+                .await;
+            if let Err(error) = removed {
+                tracing::warn!("{error}");
+            }
+        }
+        due.taps
+    }
+
+    /// Reports all ports, if anybody can hear it. Ports of a network in trouble are left out, so that
+    /// the control plane asks for them again and hears why.
+    async fn inventory(&self) -> anyhow::Result<()> {
+        if self.bus.connected() {
+            let troubles = self.troubles.borrow().clone();
+            for (host, records) in &self.records {
+                self.reporter.inventory(host, records, &troubles).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The host, network and wish of an accepted command.
+fn read(work: &Work) -> Option<(HostName, NetworkId, Wish)> {
+    let delivery = work.delivery();
+    let host = delivery.host()?.parse().ok()?;
+    let wish = match delivery.name() {
+        PortEnsure::NAME => Wish::Ensure(delivery.decode().ok()?),
+        PortRemove::NAME => Wish::Remove(delivery.decode().ok()?),
+        _ => return None,
+    };
+    let network = match &wish {
+        Wish::Ensure(ensure) => ensure.spec.network.id,
+        Wish::Remove(remove) => remove.network,
+    };
+    Some((host, network, wish))
+}
+
+/// What gives events to the bus.
+pub(crate) type Events = Relay<Journal>;

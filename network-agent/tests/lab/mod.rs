@@ -1,0 +1,372 @@
+//! A small laboratory for tests with real packets: guests whose kernel is a network namespace, wired to
+//! their port's tap as QEMU would be, so that a frame passes bridge and filter as a real guest's does.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    io::{Read, Write},
+    net::{Ipv4Addr, UdpSocket},
+    process::Command,
+    sync::atomic::{AtomicU32, Ordering},
+    thread,
+    time::Duration,
+};
+
+use skybus_model::{
+    id::{NetworkId, PortId, ServerId, SubnetId},
+    network::{Direction, NetworkSpec, PacketMatch, PortSpec, RuleSpec},
+};
+use skybus_network::{
+    changes::Changes,
+    desired::{Network, Port},
+    linux::Linux,
+};
+use skybus_sys::{namespace, tap};
+
+/// How long something that should happen may take on a busy machine.
+pub(crate) const SOON: Duration = Duration::from_secs(10);
+
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+fn unique() -> String {
+    format!(
+        "{:x}{:x}",
+        std::process::id(),
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    )
+}
+
+/// Whether the tests can be run here; says why, if not.
+pub(crate) fn possible() -> bool {
+    let root = Command::new("id")
+        .arg("-u")
+        .output()
+        .is_ok_and(|out| out.stdout == b"0\n");
+    if !root {
+        eprintln!("passed over: making network namespaces needs root");
+    }
+    root
+}
+
+/// A cloud of its own on this host, taken away with the test.
+pub(crate) struct Cloud {
+    pub(crate) linux: Linux,
+    pub(crate) networks: Vec<Network>,
+}
+
+impl Cloud {
+    pub(crate) fn new() -> Self {
+        Self {
+            linux: Linux::new(&format!("t{}", unique())),
+            networks: Vec::new(),
+        }
+    }
+
+    /// Brings the host to where `networks` are.
+    pub(crate) fn converge(&mut self, networks: Vec<Network>) -> Vec<String> {
+        let mut changes = Changes::real();
+        for network in &networks {
+            self.linux
+                .converge(network, &BTreeSet::new(), &mut changes)
+                .unwrap();
+        }
+        self.linux.converge_host(&networks, &mut changes).unwrap();
+        self.networks = networks;
+        changes.list().to_vec()
+    }
+
+    pub(crate) fn network(&self, ports: &[PortSpec]) -> Network {
+        let spec = ports[0].network.clone();
+        let transit = self.linux.transit(spec.id, &[]).unwrap();
+        let ports = ports
+            .iter()
+            .map(|spec| (spec.id, Port::try_from(spec).unwrap()))
+            .collect();
+        Network {
+            spec,
+            transit,
+            ports,
+        }
+    }
+}
+
+impl Drop for Cloud {
+    fn drop(&mut self) {
+        let mut changes = Changes::real();
+        let left = skybus_network::teardown::teardown(&self.linux, &[], &mut changes);
+        if let Err(error) = left {
+            eprintln!("the test's cloud could not be taken away: {error}");
+        }
+    }
+}
+
+pub(crate) fn network_spec() -> NetworkSpec {
+    NetworkSpec {
+        id: NetworkId::random(),
+        subnet: SubnetId::random(),
+        cidr: "10.9.0.0/24".parse().unwrap(),
+        gateway: Ipv4Addr::new(10, 9, 0, 1),
+        dns: vec![Ipv4Addr::new(9, 9, 9, 9)],
+        mtu: 1450,
+    }
+}
+
+pub(crate) fn allow(direction: Direction, matches: PacketMatch) -> RuleSpec {
+    RuleSpec {
+        direction,
+        matches,
+        remotes: Vec::new(),
+    }
+}
+
+/// The port .N of the network; everything out, and in what `ingress` says.
+pub(crate) fn port(network: &NetworkSpec, n: u8, ingress: &[PacketMatch]) -> PortSpec {
+    let [a, b, c, _] = network.gateway.octets();
+    let mut rules = vec![allow(Direction::Egress, PacketMatch::Any)];
+    rules.extend(ingress.iter().map(|m| allow(Direction::Ingress, m.clone())));
+    PortSpec {
+        id: PortId::random(),
+        server: ServerId::random(),
+        network: network.clone(),
+        mac: format!("fa:16:3e:00:00:{n:02x}"),
+        address: Ipv4Addr::new(a, b, c, n),
+        hostname: format!("vm-{n}"),
+        rules,
+    }
+}
+
+/// A guest: a kernel in a namespace, wired to the port's tap.
+pub(crate) struct Guest {
+    pub(crate) name: String,
+    pub(crate) port: PortSpec,
+}
+
+impl Guest {
+    /// Plugged in, but without an address: DHCP has not been asked.
+    pub(crate) fn plugged(port: &PortSpec) -> Self {
+        let name = format!("guest-{}", unique());
+        namespace::make(&name).unwrap();
+        tap::make(&name, "eth0", None).unwrap();
+        ip(
+            &name,
+            &format!(
+                "link set eth0 address {} mtu {}",
+                port.mac, port.network.mtu
+            ),
+        );
+        ip(&name, "link set lo up");
+        let network = skybus_model::server::spec::namespace(port.network.id);
+        let far = tap::open(&network, &skybus_model::server::spec::tap(port.id)).unwrap();
+        let near = tap::open(&name, "eth0").unwrap();
+        wire(File::from(near), File::from(far));
+        ip(&name, "link set eth0 up");
+        Self {
+            name,
+            port: port.clone(),
+        }
+    }
+
+    /// Plugged in, with the address and the way out that DHCP would have given.
+    pub(crate) fn up(port: &PortSpec) -> Self {
+        let guest = Self::plugged(port);
+        guest.ip(&format!(
+            "address add {}/{} dev eth0",
+            port.address,
+            port.network.cidr.prefix_len()
+        ));
+        guest.ip(&format!("route add default via {}", port.network.gateway));
+        guest
+    }
+
+    pub(crate) fn ip(&self, line: &str) {
+        ip(&self.name, line);
+    }
+
+    pub(crate) fn udp(&self, address: &str) -> UdpSocket {
+        let socket = namespace::inside(&self.name, || UdpSocket::bind(address)).unwrap();
+        socket.set_read_timeout(Some(SOON)).unwrap();
+        socket
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        // With its tap gone the wire's threads end, and with them the last hold on the namespace.
+        let _ = Command::new("ip")
+            .args(["-n", &self.name, "link", "delete", "eth0"])
+            .status();
+        let _ = namespace::delete(&self.name);
+    }
+}
+
+fn wire(near: File, far: File) {
+    let (near2, far2) = (near.try_clone().unwrap(), far.try_clone().unwrap());
+    for (mut from, mut to) in [(near, far2), (far, near2)] {
+        thread::spawn(move || {
+            let mut frame = [0; 70_000];
+            while let Ok(length) = from.read(&mut frame) {
+                // A tap that is down, or gone, takes nothing.
+                let _ = to.write(&frame[..length]);
+            }
+        });
+    }
+}
+
+pub(crate) fn ip(namespace: &str, line: &str) {
+    let out = Command::new("ip")
+        .args(["-n", namespace])
+        .args(line.split(' '))
+        .output()
+        .unwrap();
+    assert!(
+        out.status.success(),
+        "ip {line}: {}",
+        String::from_utf8_lossy(&out.stderr)
+    );
+}
+
+/// Waits until `holds`, looking again a few times a second.
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let started = std::time::Instant::now();
+    while !holds() {
+        assert!(
+            started.elapsed() < SOON,
+            "{what} did not come about in {SOON:?}"
+        );
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A machine beyond the host, which knows no way to any network of a cloud.
+pub(crate) struct Beyond {
+    pub(crate) name: String,
+    pub(crate) address: Ipv4Addr,
+    pub(crate) host: Ipv4Addr,
+    link: String,
+}
+
+impl Beyond {
+    pub(crate) fn new() -> Self {
+        let (name, link) = (format!("beyond-{}", unique()), format!("by{}", unique()));
+        // TEST-NET-2, cut small, so that tests side by side do not meet.
+        let start = u8::try_from(COUNT.load(Ordering::Relaxed) % 60 * 4).unwrap();
+        let [host, address] = [1, 2].map(|n| Ipv4Addr::new(198, 51, 100, start + n));
+        namespace::make(&name).unwrap();
+        let lines = format!(
+            "link add {link} type veth peer name eth0 netns {name}\n\
+             address add {host}/30 dev {link}\nlink set {link} up\n"
+        );
+        skybus_network::program::ip(skybus_network::program::Place::Host, &lines).unwrap();
+        ip(&name, &format!("address add {address}/30 dev eth0"));
+        ip(&name, "link set eth0 up");
+        Self {
+            name,
+            address,
+            host,
+            link,
+        }
+    }
+}
+
+impl Drop for Beyond {
+    fn drop(&mut self) {
+        let _ = Command::new("ip")
+            .args(["link", "delete", &self.link])
+            .status();
+        let _ = namespace::delete(&self.name);
+    }
+}
+
+/// The next datagram that arrives at `to`, as text.
+pub(crate) fn heard(to: &UdpSocket) -> String {
+    let mut buffer = [0; 64];
+    loop {
+        match to.recv_from(&mut buffer) {
+            Ok((length, _)) => return String::from_utf8_lossy(&buffer[..length]).into_owned(),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => panic!("nothing arrived: {error}"),
+        }
+    }
+}
+
+/// What a DHCP server answered.
+pub(crate) struct Lease {
+    pub(crate) address: Ipv4Addr,
+    pub(crate) server: Ipv4Addr,
+    pub(crate) options: std::collections::BTreeMap<u8, Vec<u8>>,
+}
+
+impl Lease {
+    /// Asks as a guest that has no address yet, until there is an answer, and takes what is offered.
+    pub(crate) fn ask(guest: &Guest) -> Self {
+        // The kernel wants to be told where "everybody" is.
+        guest.ip("route replace default dev eth0");
+        let socket = guest.udp("0.0.0.0:68");
+        socket.set_broadcast(true).unwrap();
+        socket
+            .set_read_timeout(Some(Duration::from_millis(500)))
+            .unwrap();
+        let mac: Vec<u8> = guest
+            .port
+            .mac
+            .split(':')
+            .map(|part| u8::from_str_radix(part, 16).unwrap())
+            .collect();
+        let offer = Self::exchange(&socket, &mac, &[53, 1, 1]);
+        let mut request = vec![53, 1, 3, 50, 4];
+        request.extend(offer.address.octets());
+        request.extend([54, 4]);
+        request.extend(offer.server.octets());
+        let lease = Self::exchange(&socket, &mac, &request);
+        assert_eq!(lease.options[&53], [5], "the request was not acknowledged");
+        guest.ip("route delete default dev eth0");
+        lease
+    }
+
+    fn exchange(socket: &UdpSocket, mac: &[u8], options: &[u8]) -> Self {
+        let started = std::time::Instant::now();
+        loop {
+            assert!(started.elapsed() < SOON, "no DHCP server answers {mac:x?}");
+            // RFC 2131: a request over Ethernet, with the broadcast flag, and a fixed id.
+            let mut question = vec![0; 236];
+            question[..4].copy_from_slice(&[1, 1, 6, 0]);
+            question[4..8].copy_from_slice(&[7, 7, 7, 7]);
+            question[10] = 0x80;
+            question[28..34].copy_from_slice(mac);
+            question.extend([99, 130, 83, 99]);
+            question.extend(options);
+            // Ask for router, name servers, host name and packet size.
+            question.extend([55, 4, 3, 6, 12, 26, 255]);
+            socket.send_to(&question, "255.255.255.255:67").unwrap();
+            let mut answer = [0; 1500];
+            if let Ok((length, from)) = socket.recv_from(&mut answer)
+                && length > 240
+                && answer[28..34] == *mac
+            {
+                return Self::read(&answer[..length], from.ip());
+            }
+        }
+    }
+
+    fn read(answer: &[u8], from: std::net::IpAddr) -> Self {
+        let octets: [u8; 4] = answer[16..20].try_into().unwrap();
+        let mut options = std::collections::BTreeMap::new();
+        let mut rest = &answer[240..];
+        while let [code, length, tail @ ..] = rest
+            && *code != 255
+        {
+            let (value, next) = tail.split_at(usize::from(*length));
+            options.insert(*code, value.to_vec());
+            rest = next;
+        }
+        let std::net::IpAddr::V4(server) = from else {
+            panic!("{from}")
+        };
+        Self {
+            address: octets.into(),
+            server,
+            options,
+        }
+    }
+}
