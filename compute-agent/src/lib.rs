@@ -5,8 +5,11 @@
 //! which machines are run; [`qemu`] runs real ones and [`driver::fake`] plays whole hosts; [`image`]
 //! keeps images. What is *not* here: placing servers, making networks, and every database.
 
+pub mod agent;
 pub mod config;
 pub mod console;
 pub mod driver;
 pub mod image;
 pub mod qemu;
+pub mod service;
+pub mod teardown;

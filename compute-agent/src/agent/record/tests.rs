@@ -1,0 +1,167 @@
+//! Every conclusion, without a disk, a clock or a machine.
+
+use std::time::Duration;
+
+use skybus_model::{
+    host::Resources,
+    id::{ImageId, ProjectId, ServerId, UserId},
+    image::DiskFormat,
+    server::ImageSource,
+};
+
+use super::*;
+
+fn wish(generation: i64, desired: Desired) -> ServerEnsure {
+    ServerEnsure {
+        operation: Some(OperationId::random()),
+        generation: Generation(generation),
+        desired,
+        restart: None,
+        spec: ServerSpec {
+            id: ServerId::random(),
+            project: ProjectId::random(),
+            user: UserId::random(),
+            name: "vm".to_owned(),
+            flavor: "tiny".to_owned(),
+            resources: Resources::default(),
+            image: ImageSource {
+                id: ImageId::random(),
+                format: DiskFormat::Raw,
+                size: 1,
+                sha512: String::new(),
+                path: String::new(),
+            },
+            nics: Vec::new(),
+            config_drive: None,
+        },
+        deadline: Timestamp(1_000_000),
+    }
+}
+
+fn running(generation: i64) -> Record {
+    let mut record = Record::of(&wish(generation, Desired::Running));
+    record.ended = Some(Ended {
+        operation: None,
+        fault: None,
+        hops: Vec::new(),
+    });
+    record.built = true;
+    record.power = Power::Running;
+    record.life = "now".to_owned();
+    record
+}
+
+const IN_TIME: Timestamp = Timestamp(0);
+const TOO_LATE: Timestamp = Timestamp(2_000_000);
+
+#[test]
+fn a_wish_is_fulfilled_once() {
+    let five = wish(5, Desired::Running);
+    assert_eq!(standing(None, &five, IN_TIME), Standing::Begin);
+    assert_eq!(standing(Some(&running(4)), &five, IN_TIME), Standing::Begin);
+    assert_eq!(
+        standing(Some(&running(5)), &five, IN_TIME),
+        Standing::Answered
+    );
+    assert_eq!(
+        standing(Some(&running(6)), &five, IN_TIME),
+        Standing::Overtaken
+    );
+    let mut begun = running(5);
+    begun.ended = None;
+    assert_eq!(
+        standing(Some(&begun), &five, IN_TIME),
+        Standing::Begin,
+        "it is resumed"
+    );
+}
+
+#[test]
+fn an_answer_is_never_too_late_but_work_is() {
+    let five = wish(5, Desired::Running);
+    assert_eq!(standing(None, &five, TOO_LATE), Standing::Late);
+    assert_eq!(standing(Some(&running(4)), &five, TOO_LATE), Standing::Late);
+    assert_eq!(
+        standing(Some(&running(5)), &five, TOO_LATE),
+        Standing::Answered
+    );
+}
+
+#[test]
+fn a_wish_from_before_the_end_does_not_bring_a_server_back_and_a_later_one_starts_afresh() {
+    let gone = Record::gone(Generation(7));
+    assert_eq!(
+        standing(Some(&gone), &wish(6, Desired::Running), IN_TIME),
+        Standing::Overtaken
+    );
+    let again = wish(7, Desired::Running);
+    assert_eq!(standing(Some(&gone), &again, IN_TIME), Standing::Begin);
+    let record = gone.begin(&again);
+    assert!(!record.is_gone() && !record.built && record.power == Power::Absent);
+}
+
+#[test]
+fn what_the_guest_did_by_itself_is_told_once() {
+    let mut record = running(1);
+    assert_eq!(
+        find(&record, &Seen::Running(Generation(1)), "now"),
+        Finding::Known
+    );
+    assert_eq!(
+        find(&record, &Seen::PoweredOff, "now"),
+        Finding::Became(Power::Shutdown, None)
+    );
+    record.power = Power::Shutdown;
+    for seen in [Seen::PoweredOff, Seen::Off, Seen::Absent, Seen::Mute] {
+        assert_eq!(find(&record, &seen, "now"), Finding::Known, "{seen:?}");
+        assert_eq!(
+            find(&record, &seen, "another"),
+            Finding::Known,
+            "off stays off: {seen:?}"
+        );
+    }
+}
+
+#[test]
+fn a_machine_that_is_missing_crashed_unless_its_host_did_or_it_was_told_to_stop() {
+    let record = running(1);
+    assert!(matches!(
+        find(&record, &Seen::Off, "now"),
+        Finding::Became(Power::Crashed, Some(fault)) if fault.code == FaultCode::MachineCrashed
+    ));
+    assert_eq!(find(&record, &Seen::Off, "another"), Finding::EndedWithHost);
+    assert_eq!(
+        find(&record, &Seen::Absent, "another"),
+        Finding::EndedWithHost
+    );
+    let mut stopping = record;
+    stopping.desired = Desired::Stopped;
+    assert_eq!(
+        find(&stopping, &Seen::Off, "now"),
+        Finding::Became(Power::Shutdown, None)
+    );
+    assert_eq!(
+        find(&stopping, &Seen::Off, "another"),
+        Finding::Became(Power::Shutdown, None)
+    );
+}
+
+#[test]
+fn a_crash_is_told_once_and_nothing_is_started_against_anyones_wish() {
+    let mut record = running(1);
+    record.power = Power::Crashed;
+    for life in ["now", "another"] {
+        assert_eq!(find(&record, &Seen::Off, life), Finding::Known);
+    }
+    let mut never_built = running(1);
+    never_built.built = false;
+    assert_eq!(find(&never_built, &Seen::Off, "another"), Finding::Known);
+}
+
+#[test]
+fn a_record_survives_its_file() {
+    let record = running(3);
+    let text = serde_json::to_string(&record).unwrap();
+    assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
+    assert!(wish(1, Desired::Running).deadline.after(Duration::ZERO) == Timestamp(1_000_000));
+}
