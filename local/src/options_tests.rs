@@ -1,0 +1,54 @@
+//! What is taken from the command line, what is remembered, and what is refused.
+
+use super::*;
+
+fn up(words: &[&str]) -> Up {
+    Up::try_parse_from(std::iter::once(&"skybus up").chain(words)).unwrap()
+}
+
+fn refusal(words: &[&str]) -> String {
+    Up::try_parse_from(std::iter::once(&"skybus up").chain(words))
+        .unwrap_err()
+        .to_string()
+}
+
+#[test]
+fn what_is_named_wins_over_what_is_remembered_and_the_rest_stays() {
+    let first = Options::chosen(
+        &up(&["--listen", "127.0.0.1:9000", "--virt-type", "tcg"]),
+        None,
+    )
+    .unwrap();
+    let second = Options::chosen(&up(&["--virt-type", "kvm"]), Some(&first)).unwrap();
+    assert_eq!(second.listen.port(), 9000);
+    assert_eq!(second.virt_type, VirtType::Kvm);
+}
+
+#[test]
+fn the_first_network_cannot_be_changed_later() {
+    let first = Options::chosen(&up(&[]), None).unwrap();
+    let text = Options::chosen(&up(&["--fixed-range", "10.9.0.0/16"]), Some(&first))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        text.contains("--fixed-range") && text.contains("--data-dir"),
+        "{text}"
+    );
+    assert!(Options::chosen(&up(&["--fixed-range", "10.1.0.0/16"]), Some(&first)).is_ok());
+}
+
+#[test]
+fn fake_hosts_without_the_fake_driver_are_refused() {
+    let text = Options::chosen(&up(&["--fake-hosts", "3"]), None)
+        .unwrap_err()
+        .to_string();
+    assert!(text.contains("--virt-type fake"), "{text}");
+}
+
+#[test]
+fn ranges_and_sizes_that_cannot_be_are_refused_with_the_right_form() {
+    assert!(refusal(&["--fixed-range", "10.1.2.3/16"]).contains("10.1.0.0/16"));
+    assert!(refusal(&["--fixed-range", "10.1.0.0"]).contains("ADDRESS/LENGTH"));
+    assert!(refusal(&["--network-size", "500"]).contains("power of two"));
+    assert!(refusal(&["--floating-range", "172.17.1.0/31"]).contains("8 to 30"));
+}

@@ -1,0 +1,124 @@
+//! Ports on loopback: found at the first start, remembered, and replaced when somebody else took one.
+
+use std::{
+    collections::BTreeSet,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+
+/// The ports that one cloud uses besides the one of its APIs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ports {
+    /// The broker: AMQP.
+    pub amqp: u16,
+    /// The broker: its management API.
+    pub management: u16,
+    /// The broker: the name service of its Erlang node.
+    pub epmd: u16,
+    /// The broker: its Erlang node.
+    pub node: u16,
+    /// Health pages.
+    pub api: u16,
+    /// Health pages.
+    pub scheduler: u16,
+    /// Health pages.
+    pub compute: u16,
+    /// Health pages.
+    pub network: u16,
+}
+
+impl Ports {
+    /// Eight free ports.
+    ///
+    /// # Errors
+    /// When the system has none left.
+    pub fn find() -> Result<Self, Error> {
+        let mut ports = Self {
+            amqp: 0,
+            management: 0,
+            epmd: 0,
+            node: 0,
+            api: 0,
+            scheduler: 0,
+            compute: 0,
+            network: 0,
+        };
+        ports.replace_taken()?;
+        Ok(ports)
+    }
+
+    /// Replaces those on which somebody else listens by now.
+    ///
+    /// # Errors
+    /// When the system has no free port left.
+    pub fn replace_taken(&mut self) -> Result<(), Error> {
+        let mut chosen = BTreeSet::new();
+        for port in [
+            &mut self.amqp,
+            &mut self.management,
+            &mut self.epmd,
+            &mut self.node,
+            &mut self.api,
+            &mut self.scheduler,
+            &mut self.compute,
+            &mut self.network,
+        ] {
+            while *port == 0 || chosen.contains(port) || !is_free(loopback(*port)) {
+                *port = any_free()?;
+            }
+            chosen.insert(*port);
+        }
+        Ok(())
+    }
+}
+
+/// The address of a port on loopback.
+#[must_use]
+pub fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+/// Whether one could listen there now.
+#[must_use]
+pub fn is_free(address: SocketAddr) -> bool {
+    TcpListener::bind(address).is_ok()
+}
+
+/// Ports are taken from below the range from which the system gives ports to outgoing connections
+/// (32768 and up by default): there, any client of the host could have one at the wrong moment.
+fn any_free() -> Result<u16, Error> {
+    for _ in 0..1000 {
+        let port = 20_000 + rand::random::<u16>() % 12_000;
+        if is_free(loopback(port)) {
+            return Ok(port);
+        }
+    }
+    Err(Error::Options(
+        "no free port was found on 127.0.0.1 between 20000 and 32000".to_owned(),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_port_that_was_taken_is_replaced() {
+        let mut ports = Ports::find().unwrap();
+        let before = ports.clone();
+        let _other = TcpListener::bind(loopback(ports.amqp)).unwrap();
+        ports.replace_taken().unwrap();
+        assert_ne!(ports.amqp, before.amqp);
+        assert_eq!(
+            Ports {
+                amqp: before.amqp,
+                ..ports
+            },
+            before
+        );
+    }
+}

@@ -1,0 +1,162 @@
+//! What the host has.
+
+use std::{
+    net::TcpStream,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use crate::{
+    DataDir, broker,
+    cloud::{Cloud, ROLES},
+    options::Options,
+    ports,
+    process::spawn::{program, system_program},
+    roles::program_name,
+};
+
+/// What was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// Whether this process is root's.
+    pub root: bool,
+    /// Programs of skybus that are not beside this one.
+    pub lost_programs: Vec<String>,
+    /// Programs of the system that real guests need and that are not there.
+    pub guest_programs: Vec<&'static str>,
+    /// Programs that a broker of our own needs and that are not there.
+    pub broker_programs: Vec<&'static str>,
+    /// Whether `/dev/kvm` is there.
+    pub kvm: bool,
+    /// Whether `/dev/net/tun` is there.
+    pub tun: bool,
+    /// Whether one can listen where the APIs shall.
+    pub port_free: bool,
+    /// A port next to it on which one could listen.
+    pub other_port: Option<u16>,
+    /// Why the data directory cannot be written, if so.
+    pub unwritable: Option<String>,
+    /// Free space where the data directory is or will be, MiB.
+    pub free_mib: u64,
+    /// A directory on the way to the data directory that other users may not pass through.
+    pub closed: Option<PathBuf>,
+    /// Why the operator's broker cannot be used, if so.
+    pub broker: Option<String>,
+    /// Why the operator's database cannot be reached, if so.
+    pub database: Option<String>,
+}
+
+const GUEST_PROGRAMS: [&str; 5] = ["qemu-system-x86_64", "qemu-img", "dnsmasq", "nft", "ip"];
+
+impl Facts {
+    /// Looks at the host. `left_running`: processes of this cloud still run, so its ports are its own.
+    pub async fn gather(data: &DataDir, options: &Options, left_running: bool) -> Self {
+        let listen = options.listen;
+        let there = existing(data.path());
+        let free =
+            rustix::fs::statvfs(&there).map_or(0, |fs| fs.f_bavail * fs.f_frsize / 1_048_576);
+        Self {
+            root: rustix::process::geteuid().is_root(),
+            lost_programs: ROLES
+                .map(program_name)
+                .into_iter()
+                .chain(["skybus-supervisor".to_owned()])
+                .filter(|name| program(name).is_none())
+                .collect(),
+            guest_programs: GUEST_PROGRAMS
+                .into_iter()
+                .filter(|name| system_program(name).is_none())
+                .collect(),
+            broker_programs: broker::requirements(),
+            kvm: Path::new("/dev/kvm").exists(),
+            tun: Path::new("/dev/net/tun").exists(),
+            port_free: left_running || ports::is_free(listen),
+            other_port: (1..100)
+                .filter_map(|step| listen.port().checked_add(step))
+                .find(|port| ports::is_free((listen.ip(), *port).into())),
+            unwritable: unwritable(&there, data.path()),
+            free_mib: free,
+            closed: closed(&there),
+            broker: broker_problem(options).await,
+            database: options.database.as_deref().and_then(database_problem),
+        }
+    }
+}
+
+/// The nearest directory on the way that exists already.
+fn existing(path: &Path) -> PathBuf {
+    path.ancestors()
+        .find(|path| path.exists())
+        .unwrap_or_else(|| Path::new("/"))
+        .to_owned()
+}
+
+fn unwritable(there: &Path, wanted: &Path) -> Option<String> {
+    if !there.is_dir() {
+        return Some(format!("{} is no directory", there.display()));
+    }
+    if there == wanted && !wanted.join("cloud.toml").exists() {
+        let taken = std::fs::read_dir(wanted).is_ok_and(|mut entries| entries.next().is_some());
+        if taken {
+            return Some(format!(
+                "{} holds other files, and no cloud",
+                wanted.display()
+            ));
+        }
+    }
+    let access = rustix::fs::access(there, rustix::fs::Access::WRITE_OK);
+    access
+        .err()
+        .map(|error| format!("{}: {error}", there.display()))
+}
+
+/// Guests run as a user of their own and must reach their disks.
+fn closed(there: &Path) -> Option<PathBuf> {
+    let real = there.canonicalize().unwrap_or_else(|_| there.to_owned());
+    real.ancestors()
+        .find(|path| path.metadata().is_ok_and(|found| found.mode() & 0o001 == 0))
+        .map(Path::to_owned)
+}
+
+async fn broker_problem(options: &Options) -> Option<String> {
+    let url = options.broker.as_deref()?;
+    if !broker::is_address(url) {
+        return Some("its address is not of the form amqp://ADMIN:PASSWORD@HOST:PORT".to_owned());
+    }
+    let cloud = Cloud::new(options.clone()).ok()?;
+    broker::setup::reachable(&cloud).await.err()
+}
+
+fn database_problem(url: &str) -> Option<String> {
+    if url.starts_with("sqlite:") {
+        return None;
+    }
+    let Some(rest) = url
+        .strip_prefix("postgres://")
+        .or_else(|| url.strip_prefix("postgresql://"))
+    else {
+        return Some(
+            "its address is not of the form postgres://USER:PASSWORD@HOST/NAME".to_owned(),
+        );
+    };
+    let place = rest.split(['/', '?']).next().unwrap_or_default();
+    let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
+    if place.is_empty() {
+        // A socket, named further on in the address.
+        return None;
+    }
+    let place = if place.contains(':') {
+        place.to_owned()
+    } else {
+        format!("{place}:5432")
+    };
+    let addresses = std::net::ToSocketAddrs::to_socket_addrs(&place);
+    let Some(address) = addresses.ok().and_then(|mut found| found.next()) else {
+        return Some(format!("{place} has no address"));
+    };
+    match TcpStream::connect_timeout(&address, Duration::from_secs(3)) {
+        Ok(_) => None,
+        Err(error) => Some(format!("nothing answers at {place}: {error}")),
+    }
+}

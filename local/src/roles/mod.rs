@@ -1,0 +1,63 @@
+//! The processes of the cloud itself: one per role, each with a configuration file of its own.
+
+pub mod config;
+
+use std::time::Duration;
+
+use crate::{
+    DataDir, Error,
+    cloud::{Cloud, ROLES},
+    process::{Spec, spawn},
+};
+
+/// The one region of an all-in-one.
+pub const REGION: &str = "RegionOne";
+
+/// How long a role has to end by itself.
+const GRACE: Duration = Duration::from_secs(12);
+
+/// The port of a role's health page.
+#[must_use]
+pub fn health_port(cloud: &Cloud, role: &str) -> u16 {
+    match role {
+        "api" => cloud.ports.api,
+        "scheduler" => cloud.ports.scheduler,
+        "compute" => cloud.ports.compute,
+        _ => cloud.ports.network,
+    }
+}
+
+/// The program of a role.
+#[must_use]
+pub fn program_name(role: &str) -> String {
+    format!("skybus-{role}")
+}
+
+/// Writes every role's configuration and says how each is started.
+///
+/// # Errors
+/// When a file cannot be written or a program is missing.
+pub fn prepare(data: &DataDir, cloud: &Cloud) -> Result<Vec<Spec>, Error> {
+    ROLES
+        .into_iter()
+        .map(|role| {
+            config::write(data, cloud, role)?;
+            let name = program_name(role);
+            let program = spawn::program(&name).ok_or_else(|| Error::Start {
+                program: name.into(),
+                source: std::io::ErrorKind::NotFound.into(),
+            })?;
+            let config = data.role_config(role);
+            Ok(Spec {
+                name: role.to_owned(),
+                program,
+                arguments: vec!["--config".to_owned(), config.display().to_string()],
+                environment: Vec::new(),
+                directory: data.path().to_owned(),
+                log: data.log(role),
+                depends_on: vec![config],
+                grace: GRACE,
+            })
+        })
+        .collect()
+}

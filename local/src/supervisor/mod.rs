@@ -1,0 +1,84 @@
+//! The supervisor: starts the broker and the roles in their order, keeps them running, ends them.
+//!
+//! It holds the data directory's lock as long as it lives. Killed, it leaves everything running; the next
+//! one adopts what was started from the same program and files, and replaces the rest. What it adopts it
+//! can watch and end, but not ask how it ended: only a parent is told that.
+
+mod backoff;
+mod board;
+mod health;
+mod keeper;
+mod start;
+
+use tokio::{
+    select,
+    signal::unix::{SignalKind, signal},
+};
+use tokio_util::sync::CancellationToken;
+
+pub use board::Board;
+pub use health::of_role as health_of_role;
+pub use keeper::{Keeper, Keepers};
+pub(crate) use start::client;
+
+use crate::{
+    DataDir, Error,
+    cloud::Cloud,
+    progress::Progress,
+    state::{Phase, State},
+};
+
+/// Runs the cloud in this directory until SIGTERM or SIGINT.
+///
+/// # Errors
+/// When it could not be started; what had been started is ended again by then.
+pub async fn run(data: &DataDir) -> Result<(), Error> {
+    let Some(_lock) = data.lock()? else {
+        Progress::Already.tell();
+        return Ok(());
+    };
+    // Away from the terminal's session. It fails only for one who leads a session already.
+    let _ = rustix::process::setsid();
+    let end = end_signal()?;
+    let cloud = Cloud::load(data)?;
+    let board = Board::new(data, State::load(data));
+    let mut keepers = Keepers::new(board.clone());
+    board.phase(Phase::Starting);
+    let outcome = select! {
+        outcome = start::everything(data, &cloud, &mut keepers) => outcome,
+        () = end.cancelled() => Ok(()),
+    };
+    match &outcome {
+        Ok(()) if !end.is_cancelled() => {
+            board.phase(Phase::Running);
+            Progress::Ready.tell();
+            end.cancelled().await;
+        }
+        Ok(()) => {}
+        Err(error) => {
+            tracing::error!("the cloud could not be started: {error}");
+            Progress::Failed(error.to_string()).tell();
+        }
+    }
+    board.phase(Phase::Stopping);
+    keepers.stop().await;
+    board.ended();
+    outcome
+}
+
+fn end_signal() -> Result<CancellationToken, Error> {
+    let token = CancellationToken::new();
+    let mut terminate =
+        signal(SignalKind::terminate()).map_err(Error::system("listening for signals"))?;
+    let mut interrupt =
+        signal(SignalKind::interrupt()).map_err(Error::system("listening for signals"))?;
+    let ended = token.clone();
+    tokio::spawn(async move {
+        select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        ended.cancel();
+    });
+    Ok(token)
+}
