@@ -24,6 +24,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+/// Debian's own, because `python3-pika` is installed for that one.
+const PYTHON: &str = "/usr/bin/python3";
+
 struct Watcher {
     lines: Lines<BufReader<ChildStdout>>,
     _process: Child,
@@ -81,7 +84,7 @@ async fn both_subscribers_print_what_a_host_reports() {
     let (rust, python) = (add("rust").await, add("python").await);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("watch_servers.py");
     let mut rust = Watcher::start(env!("CARGO_BIN_EXE_watch-servers"), &[], &rust);
-    let mut python = Watcher::start("python3", &[&script], &python);
+    let mut python = Watcher::start(PYTHON, &[&script], &python);
 
     let token = CancellationToken::new();
     let host: HostName = "node-1".parse().unwrap();
