@@ -124,7 +124,8 @@ impl Caller {
         let exchange = async {
             // Only once the answer can be heard is there a point in asking.
             let mut hearing = self.hearing.clone();
-            let _bus_ended = hearing.wait_for(|hearing| *hearing).await;
+            // The guard must not live on: it would keep this future on one thread.
+            drop(hearing.wait_for(|hearing| *hearing).await);
             self.ask(host, call, id, patience).await?;
             Ok(answered.await.ok())
         };

@@ -8,7 +8,7 @@ use skybus_model::{
     id::{ProjectId, ServerId},
 };
 
-use crate::{Result, Store, servers::Server};
+use crate::{Result, Store, row::Columns, servers::Server};
 
 /// Which servers are wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -77,5 +77,31 @@ pub async fn batch(
         .await?
         .iter()
         .map(crate::servers::from_row)
+        .collect()
+}
+
+/// The names of the security groups of many servers, each name once per server.
+///
+/// # Errors
+/// [`crate::Error::Broken`] when the database fails.
+pub async fn groups_of(store: &Store, servers: &[ServerId]) -> Result<Vec<(ServerId, String)>> {
+    if servers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let places: Vec<String> = (1..=servers.len()).map(|n| format!("${n}")).collect();
+    // Only numbered places are put into the text; the ids are bound.
+    let text = sqlx::AssertSqlSafe(format!(
+        "SELECT DISTINCT p.server, g.name FROM ports p JOIN port_groups pg ON pg.port = p.id \
+         JOIN security_groups g ON g.id = pg.security_group WHERE p.server IN ({}) \
+         ORDER BY p.server, g.name",
+        places.join(", ")
+    ));
+    let mut query = sqlx::query(text);
+    for server in servers {
+        query = query.bind(server.to_string());
+    }
+    let rows = query.fetch_all(store.pool()).await?;
+    rows.iter()
+        .map(|row| Ok((row.word("server")?, row.text("name")?)))
         .collect()
 }

@@ -180,7 +180,7 @@ pub async fn reset_limits(tx: &mut Tx, project: ProjectId) -> Result<()> {
     Ok(())
 }
 
-/// Takes what `servers` servers of this size need. Roll back when it is refused.
+/// Takes what `servers` servers of this size need, all of it or nothing.
 ///
 /// # Errors
 /// [`crate::Error::Broken`] when the database fails; the inner error when the quota does not allow it.
@@ -190,11 +190,17 @@ pub async fn take_servers(
     servers: i64,
     each: Resources,
 ) -> Result<std::result::Result<(), OverQuota>> {
+    let holder = project.to_string();
+    let mut taken = Vec::new();
     for (resource, asked) in needs(servers, each) {
         let limit = limit(tx, project, resource).await?;
-        if let Err(over) = take(tx, &project.to_string(), resource, asked, limit).await? {
+        if let Err(over) = take(tx, &holder, resource, asked, limit).await? {
+            for (resource, asked) in taken {
+                give_back(tx, &holder, resource, asked).await?;
+            }
             return Ok(Err(over));
         }
+        taken.push((resource, asked));
     }
     Ok(Ok(()))
 }

@@ -1,0 +1,1 @@
+//! The Compute API, tried through the whole router.
