@@ -1,4 +1,4 @@
-//! What every cloud begins with: a domain, three roles, two projects, two users.
+//! What every cloud begins with: a domain, three roles, two projects, two users, the classic flavors.
 //!
 //! Done at every start, in one transaction, and changing nothing that is there: a password that was
 //! changed since is not set back to the one in the configuration.
@@ -61,6 +61,7 @@ pub async fn ensure(app: &App) -> Result<(), Error> {
         assignments::give(&mut tx, demo_project, demo, member).await?;
         assignments::give(&mut tx, demo_project, demo, reader).await?;
     }
+    skybus_store::compute::flavors::bootstrap(&mut tx).await?;
     tx.commit().await?;
     Ok(())
 }
