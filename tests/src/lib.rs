@@ -1,1 +1,13 @@
-//! (in the making)
+//! Support for whole-system tests: clouds that are started with the built programs, and the host that
+//! they run on.
+//!
+//! The tests themselves are in `tests/tests`, one file per story. They want the programs to be built
+//! (`cargo build --workspace`), and those with real guests want root and the Debian packages that
+//! `scripts/packages` names. What is missing is an error that says so; nothing is skipped in silence.
+
+pub mod cloud;
+pub mod guest;
+pub mod host;
+pub mod programs;
+pub mod ran;
+pub mod wait;

@@ -1,0 +1,39 @@
+//! Where the built programs are.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+/// The project's root.
+#[must_use]
+pub fn root() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here)
+}
+
+/// The directory of the programs that belong to this build: beside the directory of the tests.
+///
+/// # Errors
+/// When this test is not run from a build directory.
+pub fn directory() -> Result<PathBuf> {
+    let own = std::env::current_exe().context("finding this test's own file")?;
+    let build = own
+        .parent()
+        .and_then(Path::parent)
+        .context("finding the build directory")?;
+    Ok(build.to_owned())
+}
+
+/// One of the programs.
+///
+/// # Errors
+/// When it has not been built.
+pub fn program(name: &str) -> Result<PathBuf> {
+    let path = directory()?.join(name);
+    ensure!(
+        path.is_file(),
+        "{} has not been built; run `cargo build --workspace` first",
+        path.display()
+    );
+    Ok(path)
+}
