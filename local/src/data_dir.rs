@@ -65,6 +65,13 @@ impl DataDir {
         self.0.join("log").join(format!("{process}.log"))
     }
 
+    /// The embedded database. It lies in a directory of its own because SQLite keeps more files beside
+    /// it, all with whatever mode they happen to get.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.0.join("database/skybus.db")
+    }
+
     /// The broker's own directory.
     #[must_use]
     pub fn broker(&self) -> PathBuf {
@@ -88,6 +95,7 @@ impl DataDir {
             ("etc", 0o700),
             ("log", 0o700),
             ("broker", 0o700),
+            ("database", 0o700),
         ] {
             make(&self.0.join(name), mode)?;
         }

@@ -98,7 +98,7 @@ pub fn database(data: &DataDir, cloud: &Cloud) -> String {
         .options
         .database
         .clone()
-        .unwrap_or_else(|| format!("sqlite://{}", data.path().join("skybus.db").display()))
+        .unwrap_or_else(|| format!("sqlite://{}", data.database().display()))
 }
 
 fn text(data: &DataDir, cloud: &Cloud, role: &str) -> Result<String, toml::ser::Error> {

@@ -7,7 +7,7 @@ use super::Host;
 use crate::cloud::Cloud;
 
 /// The workers on all hosts.
-pub(super) async fn hosts(client: &Client, cloud: &Cloud) -> Result<Vec<Host>, String> {
+pub(crate) async fn hosts(client: &Client, cloud: &Cloud) -> Result<Vec<Host>, String> {
     let token = token(client, cloud).await?;
     let url = format!("{}/compute/v2.1/os-services", cloud.url());
     let answer = client.get(url).header("X-Auth-Token", token).send().await;

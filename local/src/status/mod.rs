@@ -2,7 +2,7 @@
 //!
 //! Nothing of the cloud needs to run for it: what does not answer is itself part of the answer.
 
-mod api;
+pub(crate) mod api;
 mod gather;
 mod render;
 

@@ -11,6 +11,7 @@ use crate::{
     process::Watched,
     progress::Progress,
     roles,
+    status::api,
 };
 
 /// Roles end first, so that they can say goodbye to the broker; its name service ends last.
@@ -20,6 +21,7 @@ const EPMD_ENDS: u32 = 2;
 
 const BROKER_LIMIT: Duration = Duration::from_secs(120);
 const ROLE_LIMIT: Duration = Duration::from_secs(90);
+const HOSTS_LIMIT: Duration = Duration::from_secs(60);
 
 /// Starts or adopts everything, in order. Cancelled at any point, the keepers know what runs.
 pub(super) async fn everything(
@@ -53,6 +55,27 @@ pub(super) async fn everything(
     }))
     .await?;
     tell("all roles are well", begun);
+    // A role that has just started may be well before it is of use. A cloud that answers can also boot
+    // a server: its API has heard of a compute and a network worker, and its broker is still in reach.
+    let ask = || hosts_are_up(&client, cloud);
+    health::until_well(data, board, "api", HOSTS_LIMIT, ask).await?;
+    tell("the hosts are up", begun);
+    Ok(())
+}
+
+async fn hosts_are_up(client: &reqwest::Client, cloud: &Cloud) -> Result<(), String> {
+    for role in ROLES {
+        health::of_role(client, cloud, role)
+            .await
+            .map_err(|why| format!("{role}: {why}"))?;
+    }
+    let hosts = api::hosts(client, cloud).await?;
+    let up = hosts.iter().filter(|host| host.state == "up").count();
+    if up < 2 {
+        return Err(format!(
+            "{up} workers have reported to the API, and it takes two to boot a server"
+        ));
+    }
     Ok(())
 }
 
