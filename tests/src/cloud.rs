@@ -129,6 +129,24 @@ impl Cloud {
             .env("XDG_CACHE_HOME", self.directory.path().join("cache"));
     }
 
+    /// The `OS_*` variables that `skybus-env` prints.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn variables(&self) -> Result<Vec<(String, String)>> {
+        let mut env = Command::new(programs::program("skybus-env")?);
+        env.arg("--data-dir").arg(self.data_dir());
+        let ran = ran::run(&mut env, DOWN)?;
+        let exports = ran
+            .ok()?
+            .lines()
+            .filter_map(|line| line.strip_prefix("export "));
+        let pairs = exports.filter_map(|line| line.split_once('='));
+        Ok(pairs
+            .map(|(k, v)| (k.to_owned(), v.trim_matches('\'').to_owned()))
+            .collect())
+    }
+
     /// Runs `skybus` as the administrator.
     ///
     /// # Errors
@@ -145,6 +163,32 @@ impl Cloud {
         let mut command = self.program("skybus")?;
         command.env("OS_CLOUD", "skybus-demo").args(words);
         ran::run(&mut command, COMMAND)
+    }
+
+    /// An image of no use to a real guest, called `small`.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn add_small_image(&self) -> Result<()> {
+        let file = self.directory.path().join("small.raw");
+        fs::write(&file, vec![0x55; 1024 * 1024])?;
+        let file = file.display().to_string();
+        self.skybus(&["image-create", "small", "--file", &file, "--public"])?
+            .ok()
+            .map(drop)
+    }
+
+    /// The names of its hosts.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub fn hosts(&self) -> Result<Vec<String>> {
+        let all = self.skybus(&["-f", "json", "hypervisor-list"])?.json()?;
+        let names = all.as_array().into_iter().flatten();
+        Ok(names
+            .filter_map(|h| h["hypervisor_hostname"].as_str())
+            .map(str::to_owned)
+            .collect())
     }
 
     /// The ends of its logs.

@@ -123,6 +123,14 @@ pub fn processes_of(directory: &Path) -> Vec<Process> {
         .collect()
 }
 
+/// Kills a process that a test's own cloud has started.
+pub fn kill(process: &Process) {
+    // It may have ended by itself meanwhile.
+    let _ = Command::new("kill")
+        .args(["-KILL", &process.id.to_string()])
+        .output();
+}
+
 fn concerns(id: u32, needle: &[u8]) -> bool {
     let process = PathBuf::from(format!("/proc/{id}"));
     let mentions = |file: &str| {

@@ -10,4 +10,5 @@ pub mod guest;
 pub mod host;
 pub mod programs;
 pub mod ran;
+pub mod stock;
 pub mod wait;

@@ -1,0 +1,64 @@
+//! A boot that cannot be placed says why, host by host: in `show`, in the API's fault and in `trace`.
+
+use anyhow::{Result, ensure};
+use skybus_tests::cloud::Cloud;
+
+#[test]
+fn a_boot_without_a_host_says_why_host_by_host() -> Result<()> {
+    let cloud = Cloud::with_fake_hosts(3)?;
+    cloud.add_small_image()?;
+    let hosts = cloud.hosts()?;
+    ensure!(hosts.len() == 3, "{hosts:?}");
+    cloud
+        .skybus(&["service-disable", &hosts[0], "--reason", "new fans"])?
+        .ok()?;
+    let huge = ["flavor-create", "huge", "auto", "300000", "1", "1"];
+    cloud.skybus(&huge)?.ok()?;
+    cloud
+        .skybus(&["quota-update", "admin", "--ram", "-1"])?
+        .ok()?;
+
+    let boot = cloud.skybus(&[
+        "boot", "--flavor", "huge", "--image", "small", "--poll", "vm1",
+    ])?;
+    ensure!(boot.code == 6, "{boot:?}");
+    let shown = cloud.skybus(&["-f", "json", "show", "vm1"])?.json()?;
+    ensure!(shown["status"] == "ERROR", "{shown}");
+    let message = shown["fault"]["message"].as_str().unwrap_or_default();
+    let trace = cloud.skybus(&["trace", "vm1"])?;
+    for (place, text) in [
+        ("--poll", &boot.err),
+        ("the fault", &message.to_owned()),
+        ("trace", &trace.ok()?.to_owned()),
+    ] {
+        for host in &hosts {
+            ensure!(
+                text.contains(host.as_str()),
+                "{place} does not speak of {host}: {text}"
+            );
+        }
+        ensure!(
+            text.contains("300000"),
+            "{place} does not say what was wanted: {text}"
+        );
+    }
+    let table = cloud.skybus(&["show", "vm1"])?;
+    ensure!(table.ok()?.contains("| fault "), "{table:?}");
+
+    // Nothing stays claimed, and the host that was disabled takes servers again.
+    cloud.skybus(&["delete", "--poll", "vm1"])?.ok()?;
+    cloud.skybus(&["service-enable", &hosts[0]])?.ok()?;
+    let used = cloud.skybus(&["-f", "json", "hypervisor-list"])?.json()?;
+    let claimed: i64 = used
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|h| h["memory_mb_used"].as_i64())
+        .sum();
+    ensure!(claimed == 0, "{used}");
+    let boot = [
+        "boot", "--flavor", "m1.tiny", "--image", "small", "--poll", "vm2",
+    ];
+    cloud.skybus(&boot)?.ok()?;
+    Ok(())
+}
