@@ -1,13 +1,9 @@
 //! The bus as a process sees it: it sends, consumes, calls and beats, and never sees a channel.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use futures::FutureExt;
-use lapin::{Channel, options::BasicPublishOptions, uri::AMQPUri};
+use lapin::{Channel, uri::AMQPUri};
 use skybus_model::{
     HostName,
     id::MessageId,
@@ -17,14 +13,16 @@ use skybus_model::{
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error};
+use tracing::debug;
 
 pub use crate::canary::Timing;
 use crate::{
     CallError, Delivery, Failed, SendError, Subscription, Verdict,
     call::{self, Caller},
-    consumer::{self, Ears},
-    link::{Link, Wire},
+    consumer::{self, Ears, Unheard},
+    failure::End,
+    link::Link,
+    lossy::Lossy,
     properties,
     publisher::{Parcel, Publisher},
     topology::names,
@@ -57,38 +55,9 @@ struct Inner {
     ears: Ears,
     publish: Link,
     caller: Option<Caller>,
-    /// The channel for what may be lost, with the number of the connection that it is on.
-    lossy: tokio::sync::Mutex<Option<(Arc<Wire>, Channel)>>,
+    lossy: Lossy,
     reconnects: watch::Receiver<u64>,
     end: End,
-}
-
-/// Whether the bus has failed for good, and why.
-#[derive(Clone, Default)]
-struct End {
-    failed: CancellationToken,
-    why: Arc<Mutex<Option<Failed>>>,
-}
-
-impl End {
-    fn set(&self, why: Failed) {
-        error!(%why, "the bus has failed");
-        self.why
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert(why);
-        self.failed.cancel();
-    }
-
-    async fn wait(&self) -> Failed {
-        self.failed.cancelled().await;
-        let why = self
-            .why
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        why.unwrap_or(Failed::Stopped { part: "bus" })
-    }
 }
 
 impl fmt::Debug for Bus {
@@ -132,26 +101,26 @@ impl Bus {
             sender,
             timing,
             token: token.clone(),
+            unheard: Unheard::default(),
         };
         let (count, reconnects) = watch::channel(0);
         let mut caller = None;
-        if !end.failed.is_cancelled() {
-            keep(&end, &token, "publisher", publishing.map(Ok));
-            keep(&end, &token, "link", keep_publish.map(Ok));
-            keep(&end, &token, "link", keep_consume.map(Ok));
-            keep(
-                &end,
+        if !end.is_set() {
+            end.keep(&token, "publisher", publishing.map(Ok));
+            end.keep(&token, "link", keep_publish.map(Ok));
+            end.keep(&token, "link", keep_consume.map(Ok));
+            end.keep(
                 &token,
                 "link",
                 count_links(publish.clone(), consume, count).map(Ok),
             );
             if settings.service == Service::Api {
                 let (asks, hear) = Caller::new(ears.clone(), settings.service, &settings.instance);
-                keep(&end, &token, "caller", hear);
+                end.keep(&token, "caller", hear);
                 caller = Some(asks);
             }
         }
-        let lossy = tokio::sync::Mutex::default();
+        let lossy = Lossy::new(publish.clone());
         Self(Arc::new(Inner {
             settings,
             ears,
@@ -173,6 +142,12 @@ impl Bus {
     #[must_use]
     pub fn blocked(&self) -> bool {
         self.0.publish.is_blocked()
+    }
+
+    /// The queues that this process should hear and does not, at this moment. For `/healthz`.
+    #[must_use]
+    pub fn unheard(&self) -> Vec<String> {
+        self.0.ears.unheard.list()
     }
 
     /// Returns once both connections stand.
@@ -204,7 +179,7 @@ impl Bus {
                 parcels.push(parcel);
                 notified.push(None);
             } else {
-                notified.push(Some(self.send_lossy(parcel).await));
+                notified.push(Some(self.0.lossy.send(parcel).await));
             }
         }
         let mut confirmed = self.0.ears.publisher.send(parcels).await.into_iter();
@@ -235,7 +210,7 @@ impl Bus {
             .with_expiration("30000".into()),
             body,
         };
-        if let Err(error) = self.send_lossy(parcel).await {
+        if let Err(error) = self.0.lossy.send(parcel).await {
             debug!(%error, "a heartbeat did not leave");
         }
     }
@@ -315,54 +290,6 @@ impl Bus {
     pub(crate) async fn publish(&self, parcel: Parcel) -> Result<(), SendError> {
         self.0.ears.publisher.send_one(parcel).await
     }
-
-    async fn send_lossy(&self, parcel: Parcel) -> Result<(), SendError> {
-        let mut lossy = self.0.lossy.lock().await;
-        let open = match lossy.take() {
-            Some((wire, channel)) if !wire.is_broken() && channel.status().connected() => {
-                (wire, channel)
-            }
-            _ => {
-                let wire = self.0.publish.current().ok_or(SendError::NotConnected)?;
-                let channel = wire
-                    .ask("open a channel", wire.connection.create_channel())
-                    .await
-                    .map_err(|reason| SendError::Broken { reason })?;
-                (wire, channel)
-            }
-        };
-        let publish = open.1.basic_publish(
-            parcel.exchange.into(),
-            properties::short(&parcel.routing_key),
-            BasicPublishOptions::default(),
-            &parcel.body,
-            parcel.properties,
-        );
-        open.0
-            .ask("publish", publish)
-            .await
-            .map_err(|reason| SendError::Broken { reason })?;
-        *lossy = Some(open);
-        Ok(())
-    }
-}
-
-/// Runs a part of the bus in the background; its failure is the bus's.
-fn keep(
-    end: &End,
-    token: &CancellationToken,
-    part: &'static str,
-    task: impl Future<Output = Result<(), Failed>> + Send + 'static,
-) {
-    let (end, token) = (end.clone(), token.clone());
-    tokio::spawn(async move {
-        let ended = std::panic::AssertUnwindSafe(task).catch_unwind().await;
-        match ended {
-            Ok(Err(why)) => end.set(why),
-            Ok(Ok(())) if token.is_cancelled() => {}
-            Ok(Ok(())) | Err(_) => end.set(Failed::Stopped { part }),
-        }
-    });
 }
 
 /// Counts how often both connections stood anew.

@@ -15,6 +15,7 @@ mod delivery;
 mod failure;
 pub mod journal;
 mod link;
+mod lossy;
 mod properties;
 mod publisher;
 pub mod relay;

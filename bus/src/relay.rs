@@ -156,10 +156,16 @@ impl<O: Outbox> Relay<O> {
                     stuck.remove(&row.id);
                     arrived.push(row.id);
                 }
-                Err(error @ (SendError::Unroutable { .. } | SendError::Refused { .. })) => {
-                    note(stuck, row, &error);
-                }
-                Err(error) => {
+                Err(
+                    error @ (SendError::Unroutable { .. }
+                    | SendError::Refused { .. }
+                    | SendError::Forbidden { .. }),
+                ) => note(stuck, row, &error),
+                Err(
+                    error @ (SendError::Unconfirmed
+                    | SendError::NotConnected
+                    | SendError::Broken { .. }),
+                ) => {
                     reachable = false;
                     debug!(id = %row.id, %error, "not sent yet");
                 }

@@ -6,7 +6,10 @@ use reqwest::{Client, Method, StatusCode, Url};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::rights::Account;
+use super::{
+    address::{encoded, plain},
+    rights::Account,
+};
 use crate::topology::{Argument, Topology};
 
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -106,7 +109,17 @@ impl Management {
     /// [`Error`]; doing it again is harmless.
     pub async fn ensure_account(&self, account: &Account, password: &str) -> Result<(), Error> {
         let user = json!({ "password": password, "tags": "" });
-        self.put(&["users", &account.name], user).await?;
+        match self.put(&["users", &account.name], user.clone()).await {
+            // Somebody made it in the same moment; now that it is there, it takes this password.
+            Err(Error::Refused {
+                status: 400,
+                reason,
+                ..
+            }) if reason.contains("already_exists") => {
+                self.put(&["users", &account.name], user).await?;
+            }
+            done => done?,
+        }
         // Topic rights first: without them the rights that follow would be wider than meant.
         for topic in &account.topics {
             let right = json!({
@@ -276,38 +289,6 @@ fn argument(value: &Argument) -> Value {
     }
 }
 
-/// One segment of a path.
-fn encoded(part: &str) -> String {
-    part.bytes()
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => {
-                char::from(byte).to_string()
-            }
-            other => format!("%{other:02X}"),
-        })
-        .collect()
-}
-
-/// The text that a part of an address stands for.
-fn plain(part: &str) -> String {
-    let mut bytes = Vec::with_capacity(part.len());
-    let mut rest = part.as_bytes();
-    while let Some((first, tail)) = rest.split_first() {
-        let hex = tail.get(..2).and_then(|two| std::str::from_utf8(two).ok());
-        match hex.and_then(|two| u8::from_str_radix(two, 16).ok()) {
-            Some(byte) if *first == b'%' => {
-                bytes.push(byte);
-                rest = &tail[2..];
-            }
-            _ => {
-                bytes.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -318,7 +299,6 @@ mod tests {
         assert_eq!(management.base, "http://127.0.0.1:15672");
         assert_eq!(management.password, "p@ss");
         assert!(!format!("{management:?}").contains("p@ss"));
-        assert_eq!(encoded("/"), "%2F");
         assert!(Management::new("http://127.0.0.1:1", "/").is_err());
     }
 }

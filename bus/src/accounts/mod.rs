@@ -3,6 +3,7 @@
 //! [`rights`] says what each kind of account may do, [`management`] makes it so, [`subscriber`] makes
 //! the accounts of people who only listen.
 
+mod address;
 pub mod management;
 pub mod rights;
 pub mod subscriber;

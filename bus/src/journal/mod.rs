@@ -4,6 +4,7 @@
 //! a crash resumes it. What the agent did, what it now knows and what it reports are committed in one
 //! transaction, so a report is never lost and never without its fact. Each opening begins a new epoch.
 
+mod epoch;
 mod error;
 mod outbox;
 mod tx;
@@ -14,11 +15,7 @@ mod tests;
 use std::{path::Path, time::Duration};
 
 use serde::de::DeserializeOwned;
-use skybus_model::{
-    Timestamp,
-    id::MessageId,
-    message::{Context, Outgoing},
-};
+use skybus_model::{Timestamp, id::MessageId, message::Context};
 use sqlx::{
     Row, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -28,22 +25,6 @@ pub use error::Error;
 pub use tx::JournalTx;
 
 use crate::Delivery;
-
-/// How long the id of a finished command is kept, so that a late repetition is known as one.
-const REMEMBER: Duration = Duration::from_secs(7 * 24 * 3600);
-
-const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value BIGINT NOT NULL);
-CREATE TABLE IF NOT EXISTS inbox (
-    id TEXT PRIMARY KEY, kind TEXT NOT NULL, routing_key TEXT NOT NULL, body BLOB NOT NULL,
-    request_id TEXT NOT NULL, traceparent TEXT NOT NULL, at BIGINT NOT NULL, finished BIGINT);
-CREATE INDEX IF NOT EXISTS inbox_unfinished ON inbox (id) WHERE finished IS NULL;
-CREATE TABLE IF NOT EXISTS records (
-    kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, key));
-CREATE TABLE IF NOT EXISTS outbox (
-    id TEXT PRIMARY KEY, exchange TEXT NOT NULL, routing_key TEXT NOT NULL, kind TEXT NOT NULL,
-    body BLOB NOT NULL, request_id TEXT NOT NULL, traceparent TEXT NOT NULL, at BIGINT NOT NULL);
-";
 
 /// The journal. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -116,8 +97,7 @@ impl Journal {
             .max_connections(1)
             .connect_with(options.clone())
             .await?;
-        sqlx::raw_sql(SCHEMA).execute(&writer).await?;
-        let epoch = begin_epoch(&writer).await?;
+        let epoch = epoch::begin(&writer).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(4)
             .connect_with(options)
@@ -234,48 +214,4 @@ impl Journal {
         self.readers.close().await;
         self.writer.close().await;
     }
-}
-
-/// Counts this opening, and forgets what was finished long ago.
-async fn begin_epoch(writer: &SqlitePool) -> Result<i64, Error> {
-    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
-    let (epoch,): (i64,) = sqlx::query_as(
-        "INSERT INTO counters (name, value) VALUES ('epoch', $1)
-         ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value",
-    )
-    .bind(first_epoch())
-    .fetch_one(&mut *tx)
-    .await?;
-    let old = i64::try_from(REMEMBER.as_micros()).unwrap_or(i64::MAX);
-    sqlx::query("DELETE FROM inbox WHERE finished < $1")
-        .bind(Timestamp::now().micros().saturating_sub(old))
-        .execute(&mut *tx)
-        .await?;
-    tx.commit().await?;
-    Ok(epoch)
-}
-
-/// A new journal may be that of an agent which lost its old one. Taken from the clock, its epoch is
-/// ahead of the former life's, unless that agent was started more than once a second.
-fn first_epoch() -> i64 {
-    i64::try_from(Timestamp::now().seconds()).unwrap_or(1)
-}
-
-/// What a row of the outbox holds.
-fn outgoing(row: &sqlx::sqlite::SqliteRow) -> Result<Outgoing, Error> {
-    let exchange: String = row.try_get("exchange")?;
-    Ok(Outgoing {
-        id: error::id(row.try_get("id")?)?,
-        exchange: exchange
-            .parse()
-            .map_err(|_| Error::Damaged { what: exchange })?,
-        routing_key: row.try_get("routing_key")?,
-        kind: row.try_get("kind")?,
-        body: row.try_get("body")?,
-        context: Context {
-            request_id: row.try_get("request_id")?,
-            traceparent: row.try_get("traceparent")?,
-        },
-        at: Timestamp(row.try_get("at")?),
-    })
 }

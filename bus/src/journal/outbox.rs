@@ -3,10 +3,11 @@
 use skybus_model::{
     Timestamp,
     id::MessageId,
-    message::{Outbox, Outgoing},
+    message::{Context, Outbox, Outgoing},
 };
+use sqlx::Row;
 
-use super::{Error, Journal, outgoing};
+use super::{Error, Journal, error};
 
 impl Outbox for Journal {
     type Error = Error;
@@ -34,4 +35,23 @@ impl Outbox for Journal {
         tx.commit().await?;
         Ok(())
     }
+}
+
+/// What a row of the outbox holds.
+fn outgoing(row: &sqlx::sqlite::SqliteRow) -> Result<Outgoing, Error> {
+    let exchange: String = row.try_get("exchange")?;
+    Ok(Outgoing {
+        id: error::id(row.try_get("id")?)?,
+        exchange: exchange
+            .parse()
+            .map_err(|_| Error::Damaged { what: exchange })?,
+        routing_key: row.try_get("routing_key")?,
+        kind: row.try_get("kind")?,
+        body: row.try_get("body")?,
+        context: Context {
+            request_id: row.try_get("request_id")?,
+            traceparent: row.try_get("traceparent")?,
+        },
+        at: Timestamp(row.try_get("at")?),
+    })
 }

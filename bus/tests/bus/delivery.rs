@@ -8,11 +8,12 @@ use skybus_model::{
     Generation,
     id::ServerId,
     message::{Context, Outgoing, Service, command::ServerRemove},
+    server::Power,
 };
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::stage::{SOON, admin, consume, host, next, place, remove};
+use crate::stage::{SOON, admin, consume, host, next, place, remove, report};
 
 async fn dead_letter(bus: &Bus, is: impl Fn(&dead::DeadLetter) -> bool) -> dead::DeadLetter {
     timeout(SOON, async {
@@ -264,7 +265,7 @@ async fn a_deleted_queue_is_consumed_again_once_it_is_back() {
     let (_admin, channel) = admin(broker).await;
     let queue = topology::names::command_queue(Service::Compute, &node);
     channel
-        .queue_delete(queue.into(), QueueDeleteOptions::default())
+        .queue_delete(queue.as_str().into(), QueueDeleteOptions::default())
         .await
         .unwrap();
     let lost = api.send(&[remove(&node)]).await.pop().unwrap();
@@ -283,6 +284,7 @@ async fn a_deleted_queue_is_consumed_again_once_it_is_back() {
         .unwrap()
         .unwrap();
     assert_eq!(next(&mut hears).await.id, message.id);
+    assert!(agent.unheard().is_empty());
     token.cancel();
 }
 
@@ -309,4 +311,34 @@ async fn declaring_again_changes_nothing_and_other_arguments_are_refused() {
         refused.to_string().contains("skybus.scheduler.v1"),
         "{refused}"
     );
+}
+
+#[tokio::test]
+async fn a_forbidden_message_keeps_its_neighbours_from_nothing() {
+    let broker = Broker::shared().await.unwrap();
+    let token = CancellationToken::new();
+    let node = host("forbidden-node");
+    let agent = broker
+        .join(Service::Compute, &node, std::slice::from_ref(&node), &token)
+        .await
+        .unwrap();
+    let event = |of: &str| {
+        let of = host(of);
+        Outgoing::event(&of, &report(&of, Power::Running), &Context::begin())
+    };
+    let batch = [
+        event("forbidden-node"),
+        event("other"),
+        event("forbidden-node"),
+    ];
+    let results = agent.send(&batch).await;
+    assert!(
+        matches!(
+            &results[..],
+            [Ok(()), Err(SendError::Forbidden { .. }), Ok(())]
+        ),
+        "{results:?}"
+    );
+    assert_eq!(agent.send(&batch[..1]).await, [Ok(())]);
+    token.cancel();
 }

@@ -3,40 +3,29 @@
 //! It is ended with everything that it started when the [`Broker`] is dropped, and also when the test
 //! process dies in any other way: a small watcher notices by the end of its input.
 
+mod node;
+
 use std::{
     io,
-    net::{SocketAddr, TcpListener, TcpStream},
-    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Signal, kill_process};
 use skybus_model::{HostName, message::Service};
 use tempfile::TempDir;
-use tokio::{
-    sync::OnceCell,
-    time::{Instant, sleep},
-};
+use tokio::{sync::OnceCell, time::sleep};
 use tokio_util::sync::CancellationToken;
 
+use self::node::{Ports, WATCHER, answers};
 use crate::{
     Bus, Settings, Timing,
     accounts::{Account, Management, password},
     topology,
 };
 
-const PROGRAM: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 /// In the environment of everything that belongs to one broker, so that nothing else is ever ended.
 const MARK: &str = "SKYBUS_TEST_BROKER";
-const STARTS_WITHIN: Duration = Duration::from_secs(120);
-const WATCHER: &str = r#"
-cat > /dev/null
-for process in /proc/[0-9]*; do
-    if grep -qszxF "$0=$1" "$process/environ"; then kill -KILL "${process#/proc/}"; fi
-done
-rm -rf "$1"
-"#;
 
 static SHARED: OnceCell<Broker> = OnceCell::const_new();
 
@@ -49,14 +38,6 @@ pub struct Broker {
     watcher: Child,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Ports {
-    amqp: u16,
-    management: u16,
-    epmd: u16,
-    distribution: u16,
-}
-
 impl Broker {
     /// Starts one of one's own, to be killed and frozen.
     ///
@@ -66,9 +47,9 @@ impl Broker {
         let dir = tempfile::Builder::new()
             .prefix("skybus-broker-")
             .tempdir()?;
-        let ports = free_ports()?;
+        let ports = node::free_ports()?;
         let secret = password();
-        write_configuration(dir.path(), ports, &secret)?;
+        node::write_configuration(dir.path(), ports, &secret)?;
         let watcher = Command::new("sh")
             .args(["-c", WATCHER, MARK])
             .arg(dir.path())
@@ -80,7 +61,7 @@ impl Broker {
             secret,
             watcher,
         };
-        broker.launch().await?;
+        node::launch(broker.dir.path(), ports).await?;
         topology::declare(&broker.admin_url(), &topology::control_plane())
             .await
             .map_err(io::Error::other)?;
@@ -211,7 +192,7 @@ impl Broker {
     /// # Errors
     /// When it does not run.
     pub async fn kill(&self) -> io::Result<()> {
-        kill_process(self.pid()?, Signal::KILL)?;
+        kill_process(node::pid(self.dir.path())?, Signal::KILL)?;
         while answers(self.ports.amqp) {
             sleep(Duration::from_millis(20)).await;
         }
@@ -223,7 +204,7 @@ impl Broker {
     /// # Errors
     /// When it does not start.
     pub async fn restart(&self) -> io::Result<()> {
-        self.launch().await
+        node::launch(self.dir.path(), self.ports).await
     }
 
     /// Stops it in its tracks: connections stay open and nothing answers.
@@ -231,7 +212,7 @@ impl Broker {
     /// # Errors
     /// When it does not run.
     pub fn freeze(&self) -> io::Result<()> {
-        Ok(kill_process(self.pid()?, Signal::STOP)?)
+        Ok(kill_process(node::pid(self.dir.path())?, Signal::STOP)?)
     }
 
     /// Lets it go on.
@@ -239,7 +220,7 @@ impl Broker {
     /// # Errors
     /// When it does not run.
     pub fn thaw(&self) -> io::Result<()> {
-        Ok(kill_process(self.pid()?, Signal::CONT)?)
+        Ok(kill_process(node::pid(self.dir.path())?, Signal::CONT)?)
     }
 
     fn url(&self, user: &str, secret: &str) -> String {
@@ -258,54 +239,6 @@ impl Broker {
             .map_err(io::Error::other)?;
         Ok(self.url(&account.name, &self.secret))
     }
-
-    async fn launch(&self) -> io::Result<()> {
-        let dir = self.dir.path();
-        let log = std::fs::File::create(dir.join("output"))?;
-        let mut child = Command::new(PROGRAM)
-            .envs(environment(dir, self.ports))
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()
-            .map_err(|error| io::Error::other(format!("{PROGRAM}: {error}")))?;
-        let until = Instant::now() + STARTS_WITHIN;
-        while !(answers(self.ports.amqp) && answers(self.ports.management)) {
-            if let Some(status) = child.try_wait()? {
-                let said = std::fs::read_to_string(dir.join("output")).unwrap_or_default();
-                return Err(io::Error::other(format!(
-                    "RabbitMQ ended with {status}: {said}"
-                )));
-            }
-            if Instant::now() > until {
-                return Err(io::Error::other("RabbitMQ did not start in time"));
-            }
-            sleep(Duration::from_millis(100)).await;
-        }
-        // Reaps it, whenever it ends.
-        std::thread::spawn(move || child.wait());
-        Ok(())
-    }
-
-    fn pid(&self) -> io::Result<Pid> {
-        let mark = format!("{MARK}={}", self.dir.path().display());
-        for process in std::fs::read_dir("/proc")?.flatten() {
-            let path = process.path();
-            if reads(&path, "comm").trim() == "beam.smp"
-                && reads(&path, "environ")
-                    .split('\0')
-                    .any(|variable| variable == mark)
-                && let Some(pid) = process
-                    .file_name()
-                    .to_str()
-                    .and_then(|pid| pid.parse().ok())
-                && let Some(pid) = Pid::from_raw(pid)
-            {
-                return Ok(pid);
-            }
-        }
-        Err(io::Error::other("the broker does not run"))
-    }
 }
 
 impl Drop for Broker {
@@ -314,62 +247,4 @@ impl Drop for Broker {
         drop(self.watcher.stdin.take());
         let _ended = self.watcher.wait();
     }
-}
-
-fn reads(process: &Path, file: &str) -> String {
-    let bytes = std::fs::read(process.join(file)).unwrap_or_default();
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn answers(port: u16) -> bool {
-    let address = SocketAddr::from(([127, 0, 0, 1], port));
-    TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_ok()
-}
-
-fn free_ports() -> io::Result<Ports> {
-    // All are held before any is let go, so that they differ.
-    let held: Vec<_> = (0..4)
-        .map(|_| TcpListener::bind(("127.0.0.1", 0)))
-        .collect::<io::Result<_>>()?;
-    let port = |n: usize| held[n].local_addr().map(|address| address.port());
-    Ok(Ports {
-        amqp: port(0)?,
-        management: port(1)?,
-        epmd: port(2)?,
-        distribution: port(3)?,
-    })
-}
-
-fn write_configuration(dir: &Path, ports: Ports, secret: &str) -> io::Result<()> {
-    let text = format!(
-        "listeners.tcp.1 = 127.0.0.1:{}\nmanagement.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {}\n\
-         default_vhost = skybus\ndefault_user = admin\ndefault_pass = {secret}\n\
-         default_user_tags.administrator = true\ndisk_free_limit.absolute = 50MB\n\
-         management_agent.disable_metrics_collector = false\n",
-        ports.amqp, ports.management,
-    );
-    std::fs::write(dir.join("rabbitmq.conf"), text)?;
-    std::fs::write(dir.join("plugins"), "[rabbitmq_management].\n")
-}
-
-fn environment(dir: &Path, ports: Ports) -> Vec<(&'static str, PathBuf)> {
-    let flags =
-        "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none";
-    vec![
-        (MARK, dir.to_owned()),
-        ("HOME", dir.to_owned()),
-        (
-            "RABBITMQ_NODENAME",
-            format!("skybus-test-{}@localhost", ports.amqp).into(),
-        ),
-        ("RABBITMQ_MNESIA_BASE", dir.join("mnesia")),
-        ("RABBITMQ_LOG_BASE", dir.join("log")),
-        ("RABBITMQ_CONFIG_FILE", dir.join("rabbitmq.conf")),
-        ("RABBITMQ_CONF_ENV_FILE", "/dev/null".into()),
-        ("RABBITMQ_ENABLED_PLUGINS_FILE", dir.join("plugins")),
-        ("ERL_EPMD_ADDRESS", "127.0.0.1".into()),
-        ("ERL_EPMD_PORT", ports.epmd.to_string().into()),
-        ("RABBITMQ_DIST_PORT", ports.distribution.to_string().into()),
-        ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", flags.into()),
-    ]
 }

@@ -4,6 +4,8 @@
 //! exchange `skybus.reply` with the key `service.host.caller`, so that the broker itself sees to it that
 //! a host answers in its own name only, and the caller checks that it was that host that it had asked.
 
+mod serve;
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -21,6 +23,7 @@ use tokio::{
 };
 use tracing::warn;
 
+pub(crate) use self::serve::serve;
 use crate::{
     Delivery, Failed, SendError, Verdict,
     consumer::{self, Ears},
@@ -205,63 +208,5 @@ fn deliver(pending: &Mutex<HashMap<String, Pending>>, reply: Delivery) {
         }
         // Its caller has given up.
         None => {}
-    }
-}
-
-/// The answering side: hears one queue of calls until the process ends.
-pub(crate) async fn serve<C, F, Fut>(
-    ears: &Ears,
-    agent: &HostName,
-    hosts: &[HostName],
-    handler: F,
-) -> Result<(), Failed>
-where
-    C: Call,
-    F: Fn(HostName, C) -> Fut + Send + Sync,
-    Fut: Future<Output = C::Answer> + Send,
-{
-    let source = Source::calls(names::call_queue::<C>(agent));
-    let (hears, _) = watch::channel(false);
-    let (ears_ref, handler_ref) = (&ears, &handler);
-    consumer::run(ears, &source, &hears, |delivery: Delivery| async move {
-        let Some(host) = hosts
-            .iter()
-            .find(|host| delivery.host() == Some(host.as_str()))
-        else {
-            return Verdict::Reject("it is for a host that is not played here".to_owned());
-        };
-        let call = match delivery.decode::<C>() {
-            Ok(call) => call,
-            Err(error) => return error.into(),
-        };
-        let answer = handler_ref(host.clone(), call).await;
-        reply::<C>(ears_ref, host, &delivery, &answer).await;
-        Verdict::Ack
-    })
-    .await
-}
-
-async fn reply<C: Call>(ears: &Ears, host: &HostName, question: &Delivery, answer: &C::Answer) {
-    let (Some(caller), Some(correlation)) = (&question.reply_to, &question.correlation) else {
-        return;
-    };
-    let Ok(body) = serde_json::to_vec(answer) else {
-        return;
-    };
-    let kind = format!("{}.answer/{}", C::NAME, C::VERSION);
-    let envelope = properties::envelope(
-        MessageId::in_order(),
-        &kind,
-        &question.context.hop(),
-        &ears.sender,
-    );
-    let parcel = Parcel {
-        exchange: names::REPLIES,
-        routing_key: format!("{}.{host}.{caller}", C::TO),
-        properties: properties::for_call(envelope, correlation, None, Duration::from_secs(10)),
-        body,
-    };
-    if let Err(error) = ears.publisher.send_one(parcel).await {
-        warn!(%error, kind, "an answer was not sent; its caller will give up");
     }
 }

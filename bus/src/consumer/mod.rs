@@ -4,12 +4,18 @@
 //! connection, the channel or the stream ends. A stream that simply ends means that the queue was
 //! deleted; that, too, is only the end of a session.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+mod handle;
 
-use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures::{StreamExt, stream::FuturesUnordered};
 use lapin::{
-    Acker, Channel, Consumer,
-    options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, BasicRejectOptions},
+    Channel, Consumer,
+    options::{BasicConsumeOptions, BasicQosOptions},
     types::FieldTable,
 };
 use skybus_model::{id::MessageId, message::Context};
@@ -18,7 +24,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::{
     Delivery, Failed, SendError, Timing, Verdict,
@@ -32,7 +38,6 @@ use crate::{
 
 /// How long handlers may go on when the process is asked to end.
 const LAST_WORDS: Duration = Duration::from_secs(5);
-const LONGEST_RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a consumer needs of its bus.
 #[derive(Clone)]
@@ -42,6 +47,31 @@ pub(crate) struct Ears {
     pub(crate) sender: String,
     pub(crate) timing: Timing,
     pub(crate) token: CancellationToken,
+    pub(crate) unheard: Unheard,
+}
+
+/// The queues that should be consumed and are not.
+#[derive(Clone, Default)]
+pub(crate) struct Unheard(Arc<Mutex<BTreeSet<String>>>);
+
+impl Unheard {
+    pub(crate) fn list(&self) -> Vec<String> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .cloned()
+            .collect()
+    }
+
+    fn set(&self, queue: &str, unheard: bool) {
+        let mut queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if unheard {
+            queues.insert(queue.to_owned());
+        } else {
+            queues.remove(queue);
+        }
+    }
 }
 
 /// How a session ended.
@@ -68,6 +98,7 @@ where
     let mut canary = Canary::new(ears.timing);
     let mut failures = 0;
     loop {
+        ears.unheard.set(&source.queue, true);
         let wire = tokio::select! {
             () = ears.token.cancelled() => return Ok(()),
             wire = ears.link.wait() => wire,
@@ -76,6 +107,7 @@ where
         let end = match listen(&wire, source).await {
             Ok((channel, consumer)) => {
                 info!(queue = source.queue, "consuming");
+                ears.unheard.set(&source.queue, false);
                 hearing.send_replace(true);
                 canary.begin(began);
                 let session = Session {
@@ -219,68 +251,5 @@ where
         };
         let publisher = self.ears.publisher.clone();
         Some(async move { publisher.send_one(parcel).await })
-    }
-
-    async fn handle(&self, delivery: lapin::message::Delivery) {
-        let lapin::message::Delivery {
-            exchange,
-            routing_key,
-            redelivered,
-            properties,
-            data,
-            acker,
-            ..
-        } = delivery;
-        if exchange.as_str() == names::CANARIES {
-            return self.settle(&acker, Verdict::Ack, 0).await;
-        }
-        let arrived = properties::read(&properties, routing_key.as_str(), redelivered, data);
-        let delivery = match arrived {
-            Ok(delivery) => delivery,
-            Err(reason) => {
-                warn!(queue = self.source.queue, %routing_key, reason, "not a message: dead letter");
-                return self
-                    .settle(&acker, Verdict::Reject(reason.to_owned()), 0)
-                    .await;
-            }
-        };
-        let (id, kind, attempts) = (delivery.id, delivery.kind.clone(), delivery.attempts);
-        let handled = AssertUnwindSafe(async { (self.handler)(delivery).await })
-            .catch_unwind()
-            .await;
-        let verdict = handled.unwrap_or_else(|_| {
-            error!(queue = self.source.queue, %id, kind, "the handler panicked");
-            Verdict::Retry
-        });
-        match &verdict {
-            Verdict::Ack => {}
-            Verdict::Retry => warn!(queue = self.source.queue, %id, kind, attempts, "tried again"),
-            Verdict::Reject(reason) => {
-                warn!(queue = self.source.queue, %id, kind, reason, "to the dead letters");
-            }
-        }
-        self.settle(&acker, verdict, attempts).await;
-    }
-
-    /// Tells the broker. That it cannot be told is no error: the message comes again, and whoever
-    /// handles it knows what it has done.
-    async fn settle(&self, acker: &Acker, verdict: Verdict, attempts: u32) {
-        if !self.source.acknowledge {
-            return;
-        }
-        let told = match verdict {
-            Verdict::Ack => acker.ack(BasicAckOptions::default()).await,
-            Verdict::Reject(_) => acker.reject(BasicRejectOptions { requeue: false }).await,
-            Verdict::Retry => {
-                // What failed because something was away for a moment must not use up its deliveries
-                // in that moment.
-                let step = Duration::from_millis(50) * 2u32.saturating_pow(attempts.min(10));
-                sleep(step.min(LONGEST_RETRY_PAUSE)).await;
-                acker.reject(BasicRejectOptions { requeue: true }).await
-            }
-        };
-        if let Err(error) = told {
-            warn!(queue = self.source.queue, %error, "a delivery could not be settled");
-        }
     }
 }

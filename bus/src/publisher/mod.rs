@@ -6,11 +6,13 @@
 //! and that is only certain within a batch that has the channel to itself. A confirm that does not come
 //! in time condemns the connection.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+mod verdict;
+
+use std::{sync::Arc, time::Duration};
 
 use futures::future::join_all;
 use lapin::{
-    BasicProperties, Channel, Confirmation,
+    BasicProperties, Channel,
     options::{BasicPublishOptions, ConfirmSelectOptions},
 };
 use tokio::{
@@ -18,6 +20,8 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+pub use self::verdict::SendError;
+use self::verdict::verdicts;
 use crate::{
     link::{Link, Wire},
     properties::short,
@@ -29,35 +33,6 @@ const CONFIRM_WITHIN: Duration = Duration::from_secs(5);
 const BATCH: usize = 256;
 /// How many messages may wait for the publisher before senders wait too.
 const WAITING: usize = 1024;
-
-/// Why a message is not known to have arrived. Its row stays in the outbox; sending again is harmless.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SendError {
-    /// No queue is bound for it: the host is unknown or was removed.
-    #[error("no queue takes messages for {routing_key}")]
-    Unroutable {
-        /// Its routing key.
-        routing_key: String,
-    },
-    /// Its queue is full.
-    #[error("the queue for {routing_key} takes no more messages")]
-    Refused {
-        /// Its routing key.
-        routing_key: String,
-    },
-    /// The broker did not say in time whether it has the message. It may have it.
-    #[error("the broker did not confirm within {CONFIRM_WITHIN:?}")]
-    Unconfirmed,
-    /// There is no connection now.
-    #[error("there is no connection to the broker")]
-    NotConnected,
-    /// The channel broke on the way, for instance because the account may not write there.
-    #[error("the broker broke off: {reason}")]
-    Broken {
-        /// What the broker said.
-        reason: String,
-    },
-}
 
 /// A message on its way to the publisher's task.
 pub(crate) struct Parcel {
@@ -118,21 +93,12 @@ impl Publisher {
 }
 
 async fn run(link: Link, mut waiting: mpsc::Receiver<Waiting>) {
-    let mut channel: Option<(Arc<Wire>, Channel)> = None;
+    let mut press = Press { link, open: None };
     let mut batch = Vec::with_capacity(BATCH);
     while waiting.recv_many(&mut batch, BATCH).await > 0 {
         let began = std::time::Instant::now();
         let (parcels, doors): (Vec<_>, Vec<_>) = batch.drain(..).unzip();
-        let results = match open(&link, channel.take()).await {
-            Ok((wire, open)) => {
-                let results = publish(&wire, &open, &parcels).await;
-                if open.status().connected() && !wire.is_broken() {
-                    channel = Some((wire, open));
-                }
-                results
-            }
-            Err(error) => parcels.iter().map(|_| Err(error.clone())).collect(),
-        };
+        let results = press.publish_all(&parcels).await;
         metrics::histogram!("skybus_bus_publish_seconds").record(began.elapsed().as_secs_f64());
         for (done, result) in doors.into_iter().zip(results) {
             let outcome = if result.is_ok() {
@@ -143,6 +109,57 @@ async fn run(link: Link, mut waiting: mpsc::Receiver<Waiting>) {
             metrics::counter!("skybus_bus_published_total", "outcome" => outcome).increment(1);
             let _caller_may_be_gone = done.send(result);
         }
+    }
+}
+
+/// The publisher's one channel.
+struct Press {
+    link: Link,
+    open: Option<(Arc<Wire>, Channel)>,
+}
+
+impl Press {
+    async fn publish_all(&mut self, parcels: &[Parcel]) -> Vec<Result<(), SendError>> {
+        let mut results = self.publish(parcels).await;
+        if parcels.len() == 1 {
+            return results;
+        }
+        // One message that is forbidden closes the channel under all the others of its batch. Alone,
+        // each of them shows whether it was the one.
+        for (parcel, result) in parcels.iter().zip(&mut results) {
+            if let Err(SendError::Forbidden { .. }) = result {
+                *result = self
+                    .publish(std::slice::from_ref(parcel))
+                    .await
+                    .pop()
+                    .unwrap_or(Err(SendError::NotConnected));
+            }
+        }
+        results
+    }
+
+    async fn publish(&mut self, parcels: &[Parcel]) -> Vec<Result<(), SendError>> {
+        let (wire, channel) = match open(&self.link, self.open.take()).await {
+            Ok(open) => open,
+            Err(error) => return parcels.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let mut results = publish(&wire, &channel, parcels).await;
+        if wire.is_broken() {
+            return results;
+        }
+        if channel.status().connected() {
+            self.open = Some((wire, channel));
+            return results;
+        }
+        // Only the channel was closed: the broker objects to something in this batch.
+        for result in &mut results {
+            if let Err(SendError::Broken { reason }) = result {
+                *result = Err(SendError::Forbidden {
+                    reason: std::mem::take(reason),
+                });
+            }
+        }
+        results
     }
 }
 
@@ -208,40 +225,4 @@ async fn publish(wire: &Wire, channel: &Channel, parcels: &[Parcel]) -> Vec<Resu
         wire.give_up("a message was not confirmed in time");
     }
     verdicts(parcels, confirmations)
-}
-
-/// What became of each message. An `Ack` that carries a message says that *some* message of the batch
-/// was returned; its id says which.
-fn verdicts(
-    parcels: &[Parcel],
-    confirmations: Vec<Result<Confirmation, SendError>>,
-) -> Vec<Result<(), SendError>> {
-    let mut returned = HashSet::new();
-    let mut plain = Vec::with_capacity(parcels.len());
-    for confirmation in confirmations {
-        plain.push(confirmation.map(|confirmation| {
-            let acked = confirmation.is_ack();
-            if let Some(message) = confirmation.take_message()
-                && let Some(id) = message.properties.message_id()
-            {
-                returned.insert(id.clone());
-            }
-            acked
-        }));
-    }
-    parcels
-        .iter()
-        .zip(plain)
-        .map(|(parcel, result)| {
-            let routing_key = parcel.routing_key.clone();
-            match (parcel.properties.message_id(), result) {
-                (Some(id), _) if returned.contains(id) => {
-                    Err(SendError::Unroutable { routing_key })
-                }
-                (_, Ok(true)) => Ok(()),
-                (_, Ok(false)) => Err(SendError::Refused { routing_key }),
-                (_, Err(error)) => Err(error),
-            }
-        })
-        .collect()
 }

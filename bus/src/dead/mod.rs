@@ -4,26 +4,20 @@
 //! The queue itself is the store. Looking takes messages out on a channel of its own and closes that
 //! channel, which puts them back; so only one look at a time, and a very long queue is seen up to a bound.
 
-use std::{
-    hash::{DefaultHasher, Hash, Hasher},
-    time::Duration,
-};
+mod letter;
+
+use std::time::Duration;
 
 use lapin::{
     Channel,
     message::BasicGetMessage,
     options::{BasicAckOptions, BasicGetOptions},
-    types::{AMQPValue, FieldTable},
 };
-use serde::Serialize;
 use tokio::{sync::Mutex, time::timeout};
 
-use crate::{
-    Bus, SendError,
-    properties::{header, number, short},
-    publisher::Parcel,
-    topology::names,
-};
+pub use self::letter::DeadLetter;
+use self::letter::{again, letter};
+use crate::{Bus, SendError, properties::short, topology::names};
 
 /// How far into the queue a letter is looked for.
 const DEEPEST: usize = 10_000;
@@ -55,29 +49,6 @@ pub enum Error {
         /// What it said.
         reason: String,
     },
-}
-
-/// A dead letter.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct DeadLetter {
-    /// The message's id, or a word made from its content when it has none.
-    pub id: String,
-    /// `server.ensure/1`; empty when it has none.
-    pub kind: String,
-    /// The exchange that it was sent to.
-    pub exchange: String,
-    /// The key that it was sent with.
-    pub routing_key: String,
-    /// The queue that gave it up.
-    pub queue: String,
-    /// Why: `rejected`, `delivery_limit`, `expired`, `maxlen`.
-    pub reason: String,
-    /// When it died, in seconds since 1970.
-    pub at: i64,
-    /// The length of its body.
-    pub size: usize,
-    /// The request that it belongs to; empty when it has none.
-    pub request_id: String,
 }
 
 /// The oldest dead letters.
@@ -209,92 +180,5 @@ async fn put_back(channel: Channel) {
 fn broker(error: impl std::fmt::Display) -> Error {
     Error::Broker {
         reason: error.to_string(),
-    }
-}
-
-fn letter(message: &BasicGetMessage) -> DeadLetter {
-    let properties = &message.properties;
-    let death = first_death(message);
-    let word = |name| death.as_ref().and_then(|death| text(death, name));
-    let id = properties.message_id().as_ref().map_or_else(
-        || {
-            let mut hasher = DefaultHasher::new();
-            (&message.data, message.routing_key.as_str()).hash(&mut hasher);
-            format!("nameless-{:016x}", hasher.finish())
-        },
-        ToString::to_string,
-    );
-    DeadLetter {
-        id,
-        kind: properties
-            .kind()
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default(),
-        exchange: word("exchange").unwrap_or_default(),
-        routing_key: message.routing_key.to_string(),
-        queue: word("queue").unwrap_or_default(),
-        reason: word("reason").unwrap_or_default(),
-        at: death.as_ref().and_then(when).unwrap_or(0),
-        size: message.data.len(),
-        request_id: header(properties, "request-id").unwrap_or_default(),
-    }
-}
-
-/// The newest entry of `x-death`, which is the broker's own record.
-fn first_death(message: &BasicGetMessage) -> Option<FieldTable> {
-    match message
-        .properties
-        .headers()
-        .as_ref()?
-        .inner()
-        .get("x-death")?
-    {
-        AMQPValue::FieldArray(deaths) => match deaths.as_slice().first()? {
-            AMQPValue::FieldTable(death) => Some(death.clone()),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-fn text(death: &FieldTable, name: &str) -> Option<String> {
-    match death.inner().get(name)? {
-        AMQPValue::LongString(text) => Some(text.to_string()),
-        _ => None,
-    }
-}
-
-fn when(death: &FieldTable) -> Option<i64> {
-    match death.inner().get("time")? {
-        AMQPValue::Timestamp(seconds) => i64::try_from(*seconds).ok(),
-        _ => None,
-    }
-}
-
-/// The message as it was first sent: without what the broker wrote into its headers.
-fn again(exchange: &'static str, dead: &DeadLetter, message: &BasicGetMessage) -> Parcel {
-    let mut headers = FieldTable::default();
-    if let Some(had) = message.properties.headers() {
-        for (name, value) in had.inner() {
-            if !name.as_str().starts_with("x-") {
-                headers.insert(name.clone(), value.clone());
-            }
-        }
-    }
-    let mut properties = message
-        .properties
-        .clone()
-        .with_headers(headers)
-        .with_delivery_mode(2);
-    if properties.message_id().is_none() {
-        properties = properties.with_message_id(short(&dead.id));
-    }
-    debug_assert!(number(&properties, "x-delivery-count").is_none());
-    Parcel {
-        exchange,
-        routing_key: dead.routing_key.clone(),
-        properties,
-        body: message.data.clone(),
     }
 }
