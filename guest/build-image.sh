@@ -24,6 +24,10 @@ OUT=$(cd "$1" && pwd)
 CACHE=$OUT/cache
 NAME=skybus-tiny
 
+# Two builds at the same time share one result: the second waits, and finds it done.
+exec 9>"$OUT/.lock"
+flock 9
+
 . "$HERE/parts/packages.sh"
 . "$HERE/parts/root.sh"
 . "$HERE/parts/initrd.sh"
@@ -33,7 +37,7 @@ check_tools
 choose_packages
 
 # What the image depends on: the packages' versions and every file of this directory.
-recipe=$({ echo "${VERSIONS[@]}"; cd "$HERE" && find . -type f -print0 | sort -z | xargs -0 sha256sum; } | sha256sum | cut -d' ' -f1)
+recipe=$({ echo "${VERSIONS[@]}"; cd "$HERE" && find . -type f ! -name check-image.sh -print0 | sort -z | xargs -0 sha256sum; } | sha256sum | cut -d' ' -f1)
 if [ "$(cat "$OUT/$NAME.recipe" 2>/dev/null)" = "$recipe" ] && [ -s "$OUT/$NAME.qcow2" ]; then
   echo "guest image: $OUT/$NAME.qcow2 is up to date"
   exit 0
@@ -44,7 +48,7 @@ trap 'rm -rf "$WORK"' EXIT
 ROOT=$WORK/root INITRD=$WORK/initrd
 mkdir -p "$ROOT" "$INITRD"
 
-echo "guest image: building from kernel $KERNEL"
+echo "guest image: building it from kernel $KERNEL"
 fetch_packages
 make_root
 make_initrd
