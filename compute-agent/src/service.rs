@@ -212,7 +212,7 @@ async fn inventory<D: Driver>(
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = tick.tick() => agent.look_at_paused().await?,
+            _ = tick.tick() => agent.look_at_all().await?,
             changed = connections.changed() => changed?,
         }
         if !bus.connected() {

@@ -33,8 +33,12 @@ pub(super) async fn ensure<D: Driver>(
         (Standing::Late, known) => late(driver, ledger, work, ensure, known).await,
         (_, known) => {
             let record = match known {
-                Some(known) => known.begin(ensure),
-                None => Record::of(ensure),
+                Some(known) if !known.is_gone() => known.begin(ensure),
+                // The journal was lost, but not the server: it must not be taken for half built.
+                _ => Record {
+                    built: driver.look(work.place).await != Seen::Absent,
+                    ..Record::of(ensure)
+                },
             };
             ledger.keep(work.place, &record).await?;
             fulfil(driver, ledger, work, ensure, record).await

@@ -88,13 +88,14 @@ impl<D: Driver> Agent<D> {
         facts
     }
 
-    /// Looks again at guests that were held for want of space.
+    /// Looks at every server, in case that something escaped notice, and lets those go on that were held
+    /// for want of space.
     ///
     /// # Errors
     /// When the journal cannot be read.
-    pub async fn look_at_paused(&self) -> Result<(), journal::Error> {
+    pub async fn look_at_all(&self) -> Result<(), journal::Error> {
         for (place, record) in self.0.ledger.records().await? {
-            if record.power == Power::Paused && !record.is_gone() {
+            if !record.is_gone() {
                 self.look(place);
             }
         }

@@ -148,12 +148,7 @@ impl<D: Driver> Agent<D> {
                 }
             }
         }
-        for (place, record) in self.0.ledger.records().await? {
-            if !record.is_gone() {
-                self.give(place, Job::Look);
-            }
-        }
-        Ok(())
+        self.look_at_all().await
     }
 
     /// Gives the worker a command that is in the journal.

@@ -373,7 +373,7 @@ async fn a_guest_held_for_want_of_space_is_reported_and_goes_on_when_there_is_so
         (Power::Paused, Some(full))
     );
     // The fake host has space, so it was let go on; the next look tells.
-    bench.agent.look_at_paused().await.unwrap();
+    bench.agent.look_at_all().await.unwrap();
     assert_eq!(bench.settle().await[0].power, Power::Running);
 }
 
@@ -470,6 +470,26 @@ async fn a_guest_that_nobody_knows_is_reported_and_left_alone() {
     bench.remove(place.server, 0).await;
     assert_eq!(bench.settle().await[0].power, Power::Absent);
     assert_eq!(bench.driver.list(&host()).await, []);
+}
+
+#[tokio::test]
+async fn a_server_whose_record_was_lost_is_taken_over_and_not_removed_when_something_fails() {
+    let dir = tempfile::tempdir().unwrap();
+    let boot = wish("fake-fail", 3, Desired::Running);
+    let mut bench = Bench::new(dir.path()).await;
+    bench
+        .driver
+        .build(&place(&boot), &boot.spec, &Hops::on(&host()))
+        .await
+        .unwrap();
+    bench.ensure(&boot).await;
+    let report = bench.settle().await.remove(0);
+    assert_eq!(report.fault.unwrap().code, FaultCode::MachineDidNotStart);
+    assert_eq!(
+        bench.driver.list(&host()).await,
+        [boot.spec.id],
+        "its disk was lost"
+    );
 }
 
 #[tokio::test]

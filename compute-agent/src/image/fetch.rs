@@ -2,7 +2,9 @@
 //! again where it broke off, and moved to its place only when it is proved right.
 
 use std::{
+    fs::Permissions,
     io::{self, ErrorKind},
+    os::unix::fs::PermissionsExt,
     path::Path,
     time::Duration,
 };
@@ -55,7 +57,6 @@ impl Partial {
             .write(true)
             .create(true)
             .truncate(false)
-            .mode(0o644)
             .open(path)
             .await?;
         let (mut sum, mut length) = (Sha512::new(), 0);
@@ -126,6 +127,10 @@ pub async fn fetch(
             image.sha512
         )));
     }
+    // Whatever the worker's umask: guests' users must be able to read it.
+    kept.file
+        .set_permissions(Permissions::from_mode(0o644))
+        .await?;
     kept.file.sync_all().await?;
     tokio::fs::rename(partial, to).await?;
     if let Some(directory) = to.parent() {

@@ -1,11 +1,14 @@
 //! Starting a machine: wait for its taps on the host, start QEMU with them, take hold of its monitor.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     io,
     os::{
         fd::OwnedFd,
-        unix::{fs::PermissionsExt, net::UnixListener},
+        unix::{
+            fs::{OpenOptionsExt, PermissionsExt},
+            net::UnixListener,
+        },
     },
     time::Duration,
 };
@@ -65,7 +68,7 @@ impl Qemu {
             monitor: descriptors[0],
             taps: &descriptors[1..],
         });
-        let log = File::create(files.qemu_log()).map_err(|error| disk::disk_fault(&error))?;
+        let log = new_log(&files).map_err(|error| disk::disk_fault(&error))?;
         let process = process::start(&arguments, generation, user, inherited, log)
             .map_err(|error| did_not_start(error.to_string()))?;
         match self.hold(place.server, process, TO_COME_UP).await {
@@ -118,6 +121,16 @@ fn listen(files: &Files) -> io::Result<OwnedFd> {
     let listener = UnixListener::bind(&path)?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
     Ok(listener.into())
+}
+
+/// An empty file for what QEMU says in this life; it stays root's own.
+fn new_log(files: &Files) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(files.qemu_log())
 }
 
 fn did_not_start(details: String) -> Fault {

@@ -17,43 +17,10 @@ use tokio::{
 
 use super::{qmp::Monitor, *};
 
-/// How the guest of a test behaves.
-#[derive(Clone, Copy, PartialEq)]
-enum Guest {
-    /// Powers off when its button is pressed.
-    Obeys,
-    /// Does not feel the button.
-    Ignores,
-    /// Powers off at once.
-    PowersOff,
-}
+#[path = "../../tests/worker/boot_sector.rs"]
+mod boot_sector;
 
-/// A boot sector that says `up` on the serial port, then behaves as it should.
-fn boot_sector(guest: Guest) -> Vec<u8> {
-    let enable = if guest == Guest::Ignores { 0x00 } else { 0x01 };
-    let wait: [u8; 2] = if guest == Guest::PowersOff {
-        [0x90, 0x90]
-    } else {
-        [0x74, 0xfa]
-    };
-    let mut code = vec![
-        0xfa, 0xfc, 0x31, 0xc0, 0x8e, 0xd8, // cli; cld; xor ax, ax; mov ds, ax
-        0xba, 0xf8, 0x03, 0xbe, 0x80, 0x7c, // mov dx, 0x3f8 (COM1); mov si, the text
-        0xac, 0x84, 0xc0, 0x74, 0x03, 0xee, 0xeb, 0xf8, // each byte of it: out dx, al
-        0xba, 0x02, 0x06, 0xb8, 0x00, enable,
-        0xef, // the power button's enable bit, port 0x602
-        0xba, 0x00, 0x06, // its status, port 0x600:
-        0xed, 0xf6, 0xc4, 0x01, wait[0], wait[1], // in ax, dx; test ah, 1; jz back
-        0xba, 0x04, 0x06, 0xb8, 0x00, 0x20, 0xef, // soft off: 0x2000 to port 0x604
-        0xf4, 0xeb, 0xfd, // hlt; jmp back
-    ];
-    code.resize(0x80, 0);
-    code.extend(b"up\r\n\0");
-    code.resize(510, 0);
-    code.extend([0x55, 0xaa]);
-    code.resize(1 << 20, 0);
-    code
-}
+use boot_sector::Guest;
 
 struct Bench {
     dir: TempDir,
@@ -67,7 +34,7 @@ impl Bench {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o711)).unwrap();
         let host: HostName = "node-1".parse().unwrap();
-        let bytes = boot_sector(guest);
+        let bytes = boot_sector::disk(guest);
         let sum = hex::encode(Sha512::digest(&bytes));
         let images = dir.path().join("agent/images");
         fs::create_dir_all(&images).unwrap();
