@@ -13,6 +13,7 @@ use skybus_api::{
     engine::Engine,
     http::router,
     identity::{Keys, Logins, bootstrap},
+    image, network,
 };
 use skybus_bus::{Bus, Settings, relay::Relay};
 use skybus_model::{HostName, message::Service};
@@ -87,6 +88,7 @@ async fn start(role: &Role, config: Config, keys: &std::path::Path) -> anyhow::R
         config,
     });
     bootstrap::ensure(&app).await?;
+    network::bootstrap::ensure(&app).await?;
     role.health()
         .check("broker", move || match bus.connected() {
             true => Ok(()),
@@ -105,6 +107,7 @@ async fn start(role: &Role, config: Config, keys: &std::path::Path) -> anyhow::R
     role.health()
         .check("database", move || database.borrow().clone());
     role.spawn("lookout", look(app.clone(), found, role.token()));
+    role.spawn("image sweep", image::sweep::run(app.clone(), role.token()));
     role.spawn("apis", serve(app, listener, role.token()));
     Ok(())
 }

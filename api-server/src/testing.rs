@@ -126,6 +126,7 @@ impl TestApp {
             config,
         });
         bootstrap::ensure(&app).await.unwrap();
+        crate::network::bootstrap::ensure(&app).await.unwrap();
         let served = router::build_with(&app, Places::new(most));
         Self {
             app,

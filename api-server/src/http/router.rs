@@ -55,7 +55,8 @@ pub fn build_with(app: &App, places: Places) -> Served {
         };
         all = all.nest(api.prefix(), dressed(app, api, router));
     }
-    let (router, lines) = operator::routes(Routes::new(app, Api::Operator)).done();
+    let own = metadata::internal(image::internal(Routes::new(app, Api::Operator)));
+    let (router, lines) = operator::routes(own).done();
     table.extend(lines);
     let own = fallbacks(all.merge(dressed(app, Api::Operator, router)));
     let own = dressed(app, Api::Operator, own)

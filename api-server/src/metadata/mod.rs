@@ -6,3 +6,8 @@ use crate::http::Routes;
 pub fn routes(routes: Routes) -> Routes {
     routes
 }
+
+/// What it serves to hosts, by signed address.
+pub fn internal(routes: Routes) -> Routes {
+    routes
+}

@@ -1,8 +1,127 @@
-//! The Network API.
+//! The Network API, version 2.0: networks, subnets, ports, security groups and their rules.
+//!
+//! [`body`] reads what clients send and refuses what is not known, [`listing`] filters and cuts what
+//! they see. A network is flat: its own piece of layer 2 on every host that needs it, with one IPv4
+//! subnet. Routers and floating IPs are not built yet ([`unbuilt`]).
 
-use crate::http::Routes;
+mod agents;
+mod body;
+pub mod bootstrap;
+mod extensions;
+mod group_rules;
+mod groups;
+mod limits;
+mod listing;
+mod networks;
+mod ports;
+mod quotas;
+mod rule_input;
+mod subnet_input;
+mod subnets;
+#[cfg(test)]
+mod tests;
+mod unbuilt;
+
+use crate::http::{Action, Routes};
 
 /// What it serves.
 pub fn routes(routes: Routes) -> Routes {
-    routes
+    let routes = routes
+        .get("/networks", Action::NetworksRead, networks::list)
+        .post_once("/networks", Action::NetworksWrite, networks::create)
+        .get("/networks/{id}", Action::NetworksRead, networks::show)
+        .put("/networks/{id}", Action::NetworksWrite, networks::update)
+        .delete("/networks/{id}", Action::NetworksWrite, networks::delete)
+        .get("/subnets", Action::SubnetsRead, subnets::list)
+        .post_once("/subnets", Action::SubnetsWrite, subnets::create)
+        .get("/subnets/{id}", Action::SubnetsRead, subnets::show)
+        .put("/subnets/{id}", Action::SubnetsWrite, subnets::update)
+        .delete("/subnets/{id}", Action::SubnetsWrite, subnets::delete)
+        .get("/ports", Action::PortsRead, ports::list)
+        .post_once("/ports", Action::PortsWrite, ports::create)
+        .get("/ports/{id}", Action::PortsRead, ports::show)
+        .put("/ports/{id}", Action::PortsWrite, ports::update)
+        .delete("/ports/{id}", Action::PortsWrite, ports::delete);
+    let routes = routes
+        .get("/security-groups", Action::SecurityGroupsRead, groups::list)
+        .post_once(
+            "/security-groups",
+            Action::SecurityGroupsWrite,
+            groups::create,
+        )
+        .get(
+            "/security-groups/{id}",
+            Action::SecurityGroupsRead,
+            groups::show,
+        )
+        .put(
+            "/security-groups/{id}",
+            Action::SecurityGroupsWrite,
+            groups::update,
+        )
+        .delete(
+            "/security-groups/{id}",
+            Action::SecurityGroupsWrite,
+            groups::delete,
+        )
+        .get(
+            "/security-group-rules",
+            Action::SecurityGroupsRead,
+            group_rules::list,
+        )
+        .post_once(
+            "/security-group-rules",
+            Action::SecurityGroupsWrite,
+            group_rules::create,
+        )
+        .get(
+            "/security-group-rules/{id}",
+            Action::SecurityGroupsRead,
+            group_rules::show,
+        )
+        .delete(
+            "/security-group-rules/{id}",
+            Action::SecurityGroupsWrite,
+            group_rules::delete,
+        );
+    let routes = routes
+        .get("/quotas/{project}", Action::NetworkQuotaRead, quotas::show)
+        .get(
+            "/quotas/{project}/default",
+            Action::NetworkQuotaRead,
+            quotas::defaults,
+        )
+        .get(
+            "/quotas/{project}/details.json",
+            Action::NetworkQuotaRead,
+            quotas::details,
+        )
+        .get(
+            "/quotas/{project}/details",
+            Action::NetworkQuotaRead,
+            quotas::details,
+        )
+        .put(
+            "/quotas/{project}",
+            Action::NetworkQuotaWrite,
+            quotas::update,
+        )
+        .delete(
+            "/quotas/{project}",
+            Action::NetworkQuotaWrite,
+            quotas::reset,
+        )
+        .get(
+            "/extensions",
+            Action::NetworkExtensionsRead,
+            extensions::list,
+        )
+        .get(
+            "/extensions/{alias}",
+            Action::NetworkExtensionsRead,
+            extensions::show,
+        )
+        .get("/agents", Action::NetworkAgents, agents::list)
+        .get("/availability_zones", Action::NetworksRead, agents::zones);
+    unbuilt::routes(routes)
 }
