@@ -71,10 +71,10 @@ impl Boot {
         let session = context.session()?;
         let body = self.body(&session, user_data)?;
         let answer = session.post(Service::Compute, "/servers", &body)?;
-        let several = answer["reservation_id"].as_str();
-        let ids = match several {
-            Some(reservation) => reserved(&session, reservation)?,
-            None => vec![plain(&answer["server"], "id").to_owned()],
+        let first = plain(&answer["server"], "id");
+        let ids = match self.most() {
+            1 => vec![first.to_owned()],
+            most => self.siblings(&session, first, most)?,
         };
         if self.poll {
             at_interrupt("interrupted; the boot goes on: `skybus list` shows it".to_owned())?;
@@ -95,6 +95,28 @@ impl Boot {
                 context.output.list(&servers::COLUMNS, &all)
             }
         }
+    }
+
+    fn most(&self) -> u32 {
+        self.max_count.max(self.min_count).unwrap_or(1)
+    }
+
+    /// The servers of this request: the cloud numbers their names, and made none of them before the
+    /// first.
+    fn siblings(&self, session: &Session, first: &str, most: u32) -> Result<Vec<String>, Failure> {
+        let first = servers::read(session, first)?;
+        let names: Vec<String> = (1..=most).map(|n| format!("{}-{n}", self.name)).collect();
+        let all = session.list(Service::Compute, "/servers/detail", "servers", None)?;
+        let mut ours: Vec<&Value> = all
+            .iter()
+            .filter(|s| plain(s, "created") >= plain(&first, "created"))
+            .filter(|s| names.iter().any(|name| name == plain(s, "name")))
+            .collect();
+        ours.sort_by_key(|s| names.iter().position(|name| name == plain(s, "name")));
+        Ok(ours
+            .into_iter()
+            .map(|s| plain(s, "id").to_owned())
+            .collect())
     }
 
     fn read_user_data(&self) -> Result<Option<String>, Failure> {
@@ -150,18 +172,9 @@ impl Boot {
         if self.min_count.is_some() || self.max_count.is_some() {
             set("min_count", json!(self.min_count.unwrap_or(1)));
             set("max_count", json!(self.max_count.or(self.min_count)));
-            let several = self.max_count.max(self.min_count) > Some(1);
-            set("return_reservation_id", json!(several.then_some(true)));
         }
         Ok(json!({ "server": server }))
     }
-}
-
-/// The servers of one request.
-fn reserved(session: &Session, reservation: &str) -> Result<Vec<String>, Failure> {
-    let path = crate::http::url::with_query("/servers", &[("reservation_id", Some(reservation))]);
-    let servers = session.list(Service::Compute, &path, "servers", None)?;
-    Ok(servers.iter().map(|s| plain(s, "id").to_owned()).collect())
 }
 
 fn interface(session: &Session, words: &str) -> Result<Value, Failure> {
