@@ -134,16 +134,20 @@ pub async fn answer(guard: &Guard, auth: &Auth, request: Request, next: Next) ->
         .map_or_else(|| format!("user:{}", auth.user), |id| id.to_string());
     let fingerprint = fingerprint(&guard.app, &parts, &bytes);
     let request = Request::from_parts(parts, Body::from(bytes));
-    remembered(guard, &scope, &key, &fingerprint, request, next)
-        .await
+    // In a task of its own: when the caller hangs up, the work and its answer are still finished, and
+    // no claim is left behind without a run.
+    let work = remembered(guard.clone(), scope, key, fingerprint, request, next);
+    let done = guard.app.tasks.spawn(work.in_current_span()).await;
+    done.map_err(Error::internal)
+        .flatten()
         .unwrap_or_else(IntoResponse::into_response)
 }
 
 async fn remembered(
-    guard: &Guard,
-    scope: &str,
-    key: &str,
-    fingerprint: &str,
+    guard: Guard,
+    scope: String,
+    key: String,
+    fingerprint: String,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Error> {
@@ -158,7 +162,7 @@ async fn remembered(
     let mut tx = app.store.begin().await?;
     answers::forget(&mut tx, before(MEMORY)).await?;
     let abandoned = guard.once.then(|| before(PATIENCE));
-    let claim = answers::claim(&mut tx, scope, key, fingerprint, now, abandoned).await?;
+    let claim = answers::claim(&mut tx, &scope, &key, &fingerprint, now, abandoned).await?;
     tx.commit().await?;
     let slot = match claim {
         Claim::Mine(slot) => slot,
@@ -184,13 +188,7 @@ async fn remembered(
     request
         .extensions_mut()
         .insert(Once(Some((app.clone(), slot.clone()))));
-    // In a task of its own: when the caller hangs up, the work and its answer are still finished.
-    let (keeper, api) = (app.clone(), guard.api);
-    let work = async move { keep(&keeper, api, &slot, next.run(request).await).await };
-    app.tasks
-        .spawn(work.in_current_span())
-        .await
-        .map_err(Error::internal)?
+    keep(app, guard.api, &slot, next.run(request).await).await
 }
 
 /// Keeps what is a lasting answer; forgets the key when the caller should simply try again.
@@ -253,3 +251,6 @@ fn fingerprint(app: &App, parts: &Parts, body: &[u8]) -> String {
     mac.update(body);
     hex::encode(mac.finalize().into_bytes())
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,3 +36,6 @@ pub use policy::{Action, Rule};
 pub use request_id::RequestContext;
 pub use route::{Route, Routes};
 pub use shape::Api;
+
+#[cfg(test)]
+mod tests;

@@ -283,3 +283,6 @@ fn escape(text: &str) -> String {
             out
         })
 }
+
+#[cfg(test)]
+mod tests;

@@ -69,10 +69,15 @@ pub struct Dress {
     pub challenge: HeaderValue,
 }
 
+/// Marks an answer that has its API's shape, for the layers further out.
+#[derive(Debug, Clone, Copy)]
+struct Dressed;
+
 /// Puts every refusal into the API's own shape.
 pub async fn dress(State(dress): State<Dress>, request: Request, next: Next) -> Response {
     let response = next.run(request).await;
-    if !response.status().is_client_error() && !response.status().is_server_error() {
+    let refused = response.status().is_client_error() || response.status().is_server_error();
+    if !refused || response.extensions().get::<Dressed>().is_some() {
         return response;
     }
     let (mut parts, body) = response.into_parts();
@@ -104,6 +109,7 @@ pub async fn dress(State(dress): State<Dress>, request: Request, next: Next) -> 
     parts
         .headers
         .insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    parts.extensions.insert(Dressed);
     Response::from_parts(parts, Body::from(text))
 }
 

@@ -181,3 +181,65 @@ fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(directory: &Path) -> usize {
+        numbers(directory).unwrap().len()
+    }
+
+    #[test]
+    fn what_was_sealed_is_opened_until_its_key_is_dropped() {
+        let directory = tempfile::tempdir().unwrap();
+        let keys = Keys::open(directory.path()).unwrap();
+        let sealed = keys.seal(b"a token");
+        for rotation in 1..=10 {
+            keys.rotate().unwrap();
+            assert!(count(directory.path()) <= MOST_KEYS);
+            let opened = keys.open_sealed(&sealed);
+            // Of five keys one is staged and one seals; three older ones still open.
+            assert_eq!(
+                opened.is_some(),
+                rotation <= MOST_KEYS - 2,
+                "after {rotation}"
+            );
+        }
+        assert_eq!(keys.open_sealed(&keys.seal(b"new")).unwrap(), b"new");
+    }
+
+    #[test]
+    fn a_server_that_has_not_read_the_new_keys_yet_opens_what_they_sealed() {
+        let directory = tempfile::tempdir().unwrap();
+        let (here, there) = (
+            Keys::open(directory.path()).unwrap(),
+            Keys::open(directory.path()).unwrap(),
+        );
+        here.rotate().unwrap();
+        assert!(there.open_sealed(&here.seal(b"x")).is_some());
+        there.reload().unwrap();
+        assert!(here.open_sealed(&there.seal(b"x")).is_some());
+    }
+
+    #[test]
+    fn keys_are_for_their_owner_alone_and_rubbish_is_named() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let keys = Keys::open(directory.path()).unwrap();
+        for name in ["0", "1"] {
+            let mode = fs::metadata(directory.path().join(name))
+                .unwrap()
+                .permissions()
+                .mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        assert_eq!(keys.open_sealed("rubbish"), None);
+        fs::write(directory.path().join("7"), "rubbish").unwrap();
+        let error = Keys::open(directory.path()).unwrap_err().to_string();
+        assert!(error.contains("/7"), "{error}");
+        // The keys that were read stay in use.
+        assert!(keys.reload().is_err());
+        assert!(keys.open_sealed(&keys.seal(b"x")).is_some());
+    }
+}

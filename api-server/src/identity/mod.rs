@@ -97,3 +97,8 @@ pub fn routes(routes: Routes) -> Routes {
             grants::take,
         )
 }
+
+#[cfg(test)]
+mod resource_tests;
+#[cfg(test)]
+mod tests;

@@ -145,3 +145,74 @@ impl Logins {
         entry.1 += 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_right_password_and_no_other() {
+        let logins = Logins::new(2);
+        let hash = logins.hash("secret".to_owned()).await.unwrap();
+        assert!(
+            hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{hash}"
+        );
+        assert!(
+            logins
+                .check("a", "secret".to_owned(), Some(hash.clone()))
+                .await
+                .unwrap()
+        );
+        assert!(
+            !logins
+                .check("a", "Secret".to_owned(), Some(hash))
+                .await
+                .unwrap()
+        );
+        assert!(!logins.check("a", "secret".to_owned(), None).await.unwrap());
+        assert!(
+            !logins
+                .check("a", "secret".to_owned(), Some("rubbish".to_owned()))
+                .await
+                .unwrap()
+        );
+    }
+
+    #[test]
+    fn an_unknown_users_password_is_hashed_all_the_same() {
+        let nobody = PasswordHash::new(NOBODY).unwrap();
+        let fresh = Argon2::default().hash_password(b"x").unwrap().to_string();
+        let fresh = PasswordHash::new(&fresh).unwrap();
+        assert_eq!(nobody.algorithm, fresh.algorithm);
+        assert_eq!(nobody.params, fresh.params);
+        assert_eq!(nobody.hash.unwrap().len(), fresh.hash.unwrap().len());
+    }
+
+    #[tokio::test]
+    async fn a_success_forgets_the_failures() {
+        let logins = Logins::new(2);
+        let hash = logins.hash("x".to_owned()).await.unwrap();
+        for _ in 0..2 {
+            for _ in 0..MOST_FAILURES - 1 {
+                logins.note("a", false);
+            }
+            assert!(
+                logins
+                    .check("a", "x".to_owned(), Some(hash.clone()))
+                    .await
+                    .unwrap()
+            );
+        }
+        for _ in 0..MOST_FAILURES {
+            logins.note("a", false);
+        }
+        assert!(
+            logins
+                .check("a", "x".to_owned(), Some(hash.clone()))
+                .await
+                .is_err()
+        );
+        assert!(logins.check("b", "x".to_owned(), Some(hash)).await.is_ok());
+    }
+}
