@@ -234,10 +234,19 @@ impl Management {
         self.ask(Method::PUT, path, Some(body)).await.map(|_| ())
     }
 
+    /// Deleting twice is harmless, so a broker that stumbles (a quorum queue that is just electing a
+    /// leader, a connection that ends in the same moment) is asked again.
     async fn delete(&self, path: &[&str]) -> Result<(), Error> {
-        match self.ask(Method::DELETE, path, None).await {
-            Ok(_) | Err(Error::Refused { status: 404, .. }) => Ok(()),
-            Err(error) => Err(error),
+        let mut tries = 0;
+        loop {
+            match self.ask(Method::DELETE, path, None).await {
+                Ok(_) | Err(Error::Refused { status: 404, .. }) => return Ok(()),
+                Err(Error::Refused { status: 500.., .. } | Error::Unreachable(_)) if tries < 2 => {
+                    tries += 1;
+                    tokio::time::sleep(Duration::from_millis(300) * tries).await;
+                }
+                Err(error) => return Err(error),
+            }
         }
     }
 

@@ -36,7 +36,7 @@ use crate::{
     topology::{self, names},
 };
 
-/// How long handlers may go on when the process is asked to end.
+/// How long handlers may go on when the process, or the connection, ends.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// What a consumer needs of its bus.
@@ -191,24 +191,19 @@ where
         let mut working = FuturesUnordered::new();
         let mut sending = FuturesUnordered::new();
         let at_once = usize::from(self.source.at_once);
-        loop {
+        let end = loop {
             let wake = self.source.canary.as_ref().and_then(|_| canary.wake());
             tokio::select! {
-                () = self.ears.token.cancelled() => {
-                    let rest = async { while working.next().await.is_some() {} };
-                    if timeout(LAST_WORDS, rest).await.is_err() {
-                        warn!(queue = self.source.queue, "unfinished deliveries go back");
-                    }
-                    return End::Shutdown;
-                }
+                () = self.ears.token.cancelled() => break End::Shutdown,
+                () = self.wire.ended() => break End::Again("the connection broke".to_owned()),
                 Some(()) = working.next(), if !working.is_empty() => {}
                 arrived = consumer.next(), if working.len() < at_once => match arrived {
                     Some(Ok(delivery)) => {
                         canary.heard(Instant::now());
                         working.push(self.handle(delivery));
                     }
-                    Some(Err(error)) => return End::Again(error.to_string()),
-                    None => return End::Again("the queue was deleted".to_owned()),
+                    Some(Err(error)) => break End::Again(error.to_string()),
+                    None => break End::Again("the queue was deleted".to_owned()),
                 },
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {
                     let now = Instant::now();
@@ -216,10 +211,10 @@ where
                         // Full hands hear nothing, and that proves nothing.
                         Some(_) if !working.is_empty() => canary.begin(now),
                         Some(Due::Send) => sending.extend(self.canary()),
-                        Some(Due::Lost) if canary.hopeless() => return End::Deaf,
+                        Some(Due::Lost) if canary.hopeless() => break End::Deaf,
                         Some(Due::Lost) => {
                             self.wire.give_up("its own canary was not heard");
-                            return End::Again("a canary was lost".to_owned());
+                            break End::Again("a canary was lost".to_owned());
                         }
                         None => {}
                     }
@@ -227,13 +222,20 @@ where
                 Some(sent) = sending.next(), if !sending.is_empty() => match sent {
                     Ok(()) => canary.sent(Instant::now()),
                     Err(SendError::Unroutable { .. }) => {
-                        return End::Again("the queue has lost its bindings".to_owned());
+                        break End::Again("the queue has lost its bindings".to_owned());
                     }
                     // The publishing side has its own way to mend itself.
                     Err(_) => canary.begin(Instant::now()),
                 },
             }
+        };
+        // What was begun may end, so that handlers are not dropped half-way. Whatever cannot be
+        // acknowledged any more comes again.
+        let rest = async { while working.next().await.is_some() {} };
+        if timeout(LAST_WORDS, rest).await.is_err() {
+            warn!(queue = self.source.queue, "unfinished deliveries are left");
         }
+        end
     }
 
     fn canary(&self) -> Option<impl Future<Output = Result<(), SendError>> + Send + use<H, F>> {
