@@ -23,12 +23,8 @@ choose_packages() {
   # The libraries are dropbear's.
   PACKAGES=("$KERNEL_PACKAGE" busybox-static dropbear-bin grub-pc-bin
     libtomcrypt1 libtommath1 libgmp10 zlib1g libcrypt1 libc6)
-  VERSIONS=()
-  local package version
-  for package in "${PACKAGES[@]}"; do
-    version=$(apt-cache policy "$package" | sed -n 's/^ *Candidate: //p')
-    VERSIONS+=("$package=$version")
-  done
+  mapfile -t VERSIONS < <(apt-cache policy "${PACKAGES[@]}" |
+    awk '/^[^ ]/ { sub(/:$/, ""); package = $0 } $1 == "Candidate:" { print package "=" $2 }')
 }
 
 # Unpacks every package into CACHE/NAME=VERSION, and sets KERNEL_DIR.
