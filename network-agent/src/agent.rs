@@ -52,6 +52,7 @@ pub async fn start(config: &Config, role: &Role) -> anyhow::Result<()> {
     let journal = Journal::open(config.journal())
         .await
         .with_context(|| format!("the journal in {}", config.data_dir.display()))?;
+    record::forget(&journal).await?;
     let hosts = config.hosts();
     let records = record::load(&journal, &hosts).await?;
     let settings = Settings {

@@ -168,11 +168,13 @@ impl Linux {
         }
         let table = uplink::table(&self.cloud);
         changes.make(format!("host: remove the nft table ip {table}"), || {
-            Ok(program::nft(
-                Place::Host,
-                &format!("delete table ip {table}\n"),
-            )?)
-        })
+            program::nft(Place::Host, &format!("delete table ip {table}\n"))
+        })?;
+        if !changes.is_rehearsal() {
+            // Refused while something is in it, which the next call or a teardown then finds.
+            let _ = std::fs::remove_dir(&self.run);
+        }
+        Ok(())
     }
 
     /// Takes a network away, whatever is left of it.
@@ -237,7 +239,12 @@ impl Linux {
             .into_iter()
             .filter(|name| name.starts_with("skybus-"))
         {
-            let links = Links::read(Place::Namespace(&name))?.links;
+            let links = match Links::read(Place::Namespace(&name)) {
+                Ok(read) => read.links,
+                // Another cloud took its own away while we looked.
+                Err(_) if !namespace::exists(&name) => continue,
+                Err(error) => return Err(error.into()),
+            };
             if links.get("lo").and_then(|lo| lo.ifalias.as_deref()) == Some(&mark) {
                 let taps = links
                     .into_keys()

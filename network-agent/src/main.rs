@@ -1,13 +1,13 @@
 //! `skybus-network --config FILE`: the network worker of a host. With `--dry-run` it prints what it
 //! would change and ends; `teardown` takes away everything that its cloud made on this host.
 
-use std::{io::Write, path::Path};
+use std::{collections::BTreeSet, io::Write};
 
 use anyhow::bail;
 use skybus_bus::journal::Journal;
 use skybus_model::server::spec;
 use skybus_network::{
-    agent, changes::Changes, config::Config, driver::Driver, record, teardown::teardown,
+    agent, changes::Changes, config::Config, driver::Driver, record, teardown::teardown, worker,
 };
 
 #[tokio::main]
@@ -34,27 +34,30 @@ async fn run(config: &Config) -> anyhow::Result<()> {
     role.wait().await
 }
 
-/// What the journal says, if there is one; looking must not make one.
-async fn recorded(config: &Config) -> anyhow::Result<Vec<record::Records>> {
-    if !Path::new(&config.journal()).exists() {
-        return Ok(Vec::new());
-    }
-    let journal = Journal::open(config.journal()).await?;
-    let records = record::load(&journal, &config.hosts()).await?;
-    journal.close().await;
-    Ok(records.into_values().collect())
+/// The journal, if there is one; looking must not make one.
+async fn journal(config: &Config) -> anyhow::Result<Option<Journal>> {
+    let path = config.journal();
+    Ok(if path.exists() {
+        Some(Journal::open(path).await?)
+    } else {
+        None
+    })
 }
 
 async fn rehearse(config: &Config) -> anyhow::Result<()> {
     let mut changes = Changes::rehearsal();
     let driver = agent::driver(config);
-    for records in recorded(config).await? {
+    let Some(journal) = journal(config).await? else {
+        return Ok(());
+    };
+    for records in record::load(&journal, &config.hosts()).await?.into_values() {
         let networks = records.desired();
         for network in &networks {
-            driver.converge(network, &std::collections::BTreeSet::new(), &mut changes)?;
+            driver.converge(network, &BTreeSet::new(), &mut changes)?;
         }
         driver.converge_host(&networks, &mut changes)?;
     }
+    journal.close().await;
     show(&changes)
 }
 
@@ -63,14 +66,25 @@ async fn take_down(config: &Config, mut changes: Changes) -> anyhow::Result<()> 
         return Ok(());
     };
     // A journal that cannot be read must not keep what it describes on the host.
-    let records = recorded(config).await.unwrap_or_else(|error| {
+    let namespaces = recorded(config).await.unwrap_or_else(|error| {
         tracing::warn!("going by the marks on the host alone: {error:#}");
         Vec::new()
     });
-    let networks = records.iter().flat_map(|records| records.networks.keys());
-    let namespaces: Vec<String> = networks.map(|id| spec::namespace(*id)).collect();
     teardown(&linux, &namespaces, &mut changes)?;
     show(&changes)
+}
+
+/// The namespaces of networks that the journal knows of.
+async fn recorded(config: &Config) -> anyhow::Result<Vec<String>> {
+    let Some(journal) = journal(config).await? else {
+        return Ok(Vec::new());
+    };
+    let mut namespaces = worker::in_work(&journal).await?;
+    for records in record::load(&journal, &config.hosts()).await?.into_values() {
+        namespaces.extend(records.networks.into_keys().map(spec::namespace));
+    }
+    journal.close().await;
+    Ok(namespaces)
 }
 
 fn show(changes: &Changes) -> anyhow::Result<()> {

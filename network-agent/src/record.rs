@@ -1,6 +1,6 @@
 //! What the worker remembers in its journal, for each host that it speaks for.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use skybus_bus::journal::{Error, Journal};
@@ -97,6 +97,24 @@ pub async fn load(
     Ok(all)
 }
 
+/// How long a removal is remembered. No command travels that long.
+const REMEMBER: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Forgets removals of long ago.
+///
+/// # Errors
+/// When the journal cannot be read or written.
+pub async fn forget(journal: &Journal) -> Result<(), Error> {
+    let now = Timestamp::now();
+    let mut tx = journal.begin().await?;
+    for (key, gone) in journal.list::<Gone>(GONE).await? {
+        if now.since(gone.at) > REMEMBER {
+            tx.remove(GONE, &key).await?;
+        }
+    }
+    tx.commit().await.map(drop)
+}
+
 fn place<'a, I: std::str::FromStr>(
     all: &'a mut BTreeMap<HostName, Records>,
     key: &str,
@@ -130,5 +148,56 @@ impl Records {
             transit: record.transit,
             ports,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    #[tokio::test]
+    async fn records_are_read_back_by_host_and_old_removals_are_forgotten() {
+        let directory = tempfile::tempdir().unwrap();
+        let journal = Journal::open(directory.path().join("journal.db"))
+            .await
+            .unwrap();
+        let [a, b]: [HostName; 2] = ["node-1", "node-2"].map(|host| host.parse().unwrap());
+        let (seven, eight) = (testing::port(7), testing::port(8));
+        let network = testing::network(std::slice::from_ref(&seven));
+        let gone = |at| Gone {
+            generation: Generation(2),
+            at,
+        };
+        let mut tx = journal.begin().await.unwrap();
+        for (host, spec) in [(&a, &seven), (&b, &eight)] {
+            let record = PortRecord {
+                generation: Generation(1),
+                spec: spec.clone(),
+            };
+            tx.put(PORTS, &key(host, spec.id), &record).await.unwrap();
+        }
+        let record = NetworkRecord {
+            spec: network.spec.clone(),
+            transit: network.transit,
+        };
+        tx.put(NETWORKS, &key(&a, network.spec.id), &record)
+            .await
+            .unwrap();
+        tx.put(GONE, &key(&a, eight.id), &gone(Timestamp::now()))
+            .await
+            .unwrap();
+        tx.put(GONE, &key(&a, testing::port(9).id), &gone(Timestamp(0)))
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        forget(&journal).await.unwrap();
+
+        let all = load(&journal, &[a.clone(), "node-3".parse().unwrap()])
+            .await
+            .unwrap();
+        assert_eq!(all.len(), 2);
+        assert_eq!(all[&a].desired(), [network]);
+        assert_eq!(all[&a].gone.keys().collect::<Vec<_>>(), [&eight.id]);
     }
 }

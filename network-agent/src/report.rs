@@ -104,30 +104,31 @@ impl Reporter {
         self.commit(tx).await
     }
 
-    /// All ports that a host has.
-    pub(crate) async fn inventory(
+    /// All ports that each host has, in one transaction however many hosts there are.
+    pub(crate) async fn inventories(
         &self,
-        host: &HostName,
-        records: &Records,
+        hosts: &BTreeMap<HostName, Records>,
         troubles: &BTreeMap<NetworkId, String>,
     ) -> Result<(), Error> {
-        let ports = records
-            .ports
-            .iter()
-            .filter(|(_, port)| !troubles.contains_key(&port.spec.network.id))
-            .map(|(id, port)| PortFact {
-                port: *id,
-                generation: port.generation,
-            })
-            .collect();
         let mut tx = self.journal.begin().await?;
-        let order = tx.next_order().await?;
-        let event = NetworkInventory {
-            host: host.clone(),
-            order,
-            ports,
-        };
-        tx.emit(host, &event, &Context::begin()).await?;
+        for (host, records) in hosts {
+            let ports = records
+                .ports
+                .iter()
+                .filter(|(_, port)| !troubles.contains_key(&port.spec.network.id))
+                .map(|(id, port)| PortFact {
+                    port: *id,
+                    generation: port.generation,
+                })
+                .collect();
+            let order = tx.next_order().await?;
+            let event = NetworkInventory {
+                host: host.clone(),
+                order,
+                ports,
+            };
+            tx.emit(host, &event, &Context::begin()).await?;
+        }
         self.commit(tx).await
     }
 

@@ -30,6 +30,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+mod upkeep;
+
 use crate::{
     changes::Changes,
     decision::{self, Decision, Wish},
@@ -305,75 +307,16 @@ impl Worker {
         .await
         .map_err(|cut| Error::CutOff(cut.to_string()))?
     }
+}
 
-    /// What may die by itself is brought back: a dnsmasq, a listener.
-    async fn look_after(&mut self) {
-        for (host, records) in self.records.clone() {
-            for network in records.networks.keys().copied() {
-                let namespace = spec::namespace(network);
-                let listens = self.upstream.is_none()
-                    || self.proxies.get(&network).is_some_and(Proxy::listens);
-                if listens && self.driver.serves_dhcp(&namespace) {
-                    continue;
-                }
-                tracing::warn!(%network, "its DHCP or metadata died; it is brought back");
-                metrics::counter!("skybus_network_revivals_total").increment(1);
-                if let Err(error) = self.bring(&host, network, &records, &BTreeSet::new()).await {
-                    tracing::warn!(%network, "{error}");
-                }
-            }
-        }
-    }
-
-    /// Compares everything with the host, repairs what drifted, and reports what is there.
-    async fn reconcile(&mut self) -> anyhow::Result<()> {
-        let doomed = self.strays().await;
-        for (host, records) in self.records.clone() {
-            for network in records.networks.keys().copied() {
-                if let Err(error) = self.bring(&host, network, &records, &doomed).await {
-                    tracing::warn!(%host, %network, "{error}");
-                }
-            }
-        }
-        self.inventory().await
-    }
-
-    /// Removes networks that nobody has claimed for long enough; gives back taps of the same kind.
-    async fn strays(&mut self) -> BTreeSet<String> {
-        let made = match self.on_host(|driver, _| driver.made()).await {
-            Ok((made, _)) => made,
-            Err(error) => {
-                tracing::warn!("the host cannot be searched for left-overs: {error}");
-                return BTreeSet::new();
-            }
-        };
-        let due = self.orphans.due(&made, &self.records);
-        for namespace in due.namespaces {
-            tracing::warn!(
-                namespace,
-                "nobody knows of this network any more; it is removed"
-            );
-            let removed = self
-                .on_host(move |driver, changes| driver.remove(&namespace, changes))
-                .await;
-            if let Err(error) = removed {
-                tracing::warn!("{error}");
-            }
-        }
-        due.taps
-    }
-
-    /// Reports all ports, if anybody can hear it. Ports of a network in trouble are left out, so that
-    /// the control plane asks for them again and hears why.
-    async fn inventory(&self) -> anyhow::Result<()> {
-        if self.bus.connected() {
-            let troubles = self.troubles.borrow().clone();
-            for (host, records) in &self.records {
-                self.reporter.inventory(host, records, &troubles).await?;
-            }
-        }
-        Ok(())
-    }
+/// The namespaces of networks whose commands wait: something of them may have been made already.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub async fn in_work(journal: &Journal) -> Result<Vec<String>, skybus_bus::journal::Error> {
+    let waiting = journal.unfinished().await?;
+    let networks = waiting.iter().filter_map(|work| Some(read(work)?.1));
+    Ok(networks.map(spec::namespace).collect())
 }
 
 /// The host, network and wish of an accepted command.

@@ -1,7 +1,7 @@
 //! What is made on a host is served, found again, repaired, and taken away without a trace. It needs
 //! root.
 
-use std::{collections::BTreeSet, fs, process::Command};
+use std::{collections::BTreeSet, fs};
 
 use skybus_model::{network::PacketMatch, server::spec};
 use skybus_network::{
@@ -14,7 +14,7 @@ use skybus_sys::{namespace, process};
 
 #[cfg(test)]
 mod lab;
-use lab::{Cloud, Guest, Lease};
+use lab::{Cloud, Guest, dhcp::Lease, traces};
 
 #[test]
 fn a_machine_gets_its_address_and_an_address_can_move_to_another_machine() {
@@ -153,11 +153,7 @@ fn a_network_goes_with_its_last_port_and_leaves_no_trace() {
     cloud.linux.remove(&gone, &mut Changes::real()).unwrap();
     drop(guest);
     assert!(!namespace::exists(&gone) && namespace::exists(&stays));
-    assert!(
-        !Traces::of_host()
-            .0
-            .contains(&gone.replacen("skybus-", "sbt", 1))
-    );
+    assert!(!traces().contains(&gone.replacen("skybus-", "sbt", 1)));
     // Again, and of one that never was.
     let mut changes = Changes::real();
     cloud.linux.remove(&gone, &mut changes).unwrap();
@@ -193,7 +189,7 @@ fn teardown_leaves_the_host_as_it_was_and_other_clouds_alone_even_without_record
 
     let mut changes = Changes::real();
     teardown(&Linux::new(cloud.linux.cloud()), &[], &mut changes).unwrap();
-    let traces = Traces::of_host().0;
+    let traces = traces();
     for mine in [
         cloud.linux.cloud(),
         &networks[0].namespace()[7..],
@@ -212,30 +208,4 @@ fn teardown_leaves_the_host_as_it_was_and_other_clouds_alone_even_without_record
     let mut nothing = Changes::real();
     teardown(&cloud.linux, &[], &mut nothing).unwrap();
     assert_eq!(nothing.list(), Vec::<String>::new());
-}
-
-/// Everything on the host that a network worker could have left: namespaces, links, rules, processes,
-/// files.
-struct Traces(String);
-
-impl Traces {
-    fn of_host() -> Self {
-        let commands: [&[&str]; 5] = [
-            &["ip", "netns"],
-            &["ip", "-details", "address"],
-            &["nft", "list", "ruleset"],
-            &["ps", "-eo", "args"],
-            &["ls", "/run"],
-        ];
-        let all = commands.map(|words| {
-            let out = Command::new(words[0]).args(&words[1..]).output().unwrap();
-            // The tests' own guests and this test's own arguments are not the cloud's.
-            let text = String::from_utf8_lossy(&out.stdout).into_owned();
-            text.lines()
-                .filter(|line| !line.contains("guest-"))
-                .collect::<Vec<_>>()
-                .join("\n")
-        });
-        Self(all.join("\n"))
-    }
 }

@@ -2,6 +2,8 @@
 //! their port's tap as QEMU would be, so that a frame passes bridge and filter as a real guest's does.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod dhcp;
+
 use std::{
     collections::BTreeSet,
     fs::File,
@@ -16,6 +18,7 @@ use std::{
 use skybus_model::{
     id::{NetworkId, PortId, ServerId, SubnetId},
     network::{Direction, NetworkSpec, PacketMatch, PortSpec, RuleSpec},
+    server::spec,
 };
 use skybus_network::{
     changes::Changes,
@@ -35,6 +38,11 @@ fn unique() -> String {
         std::process::id(),
         COUNT.fetch_add(1, Ordering::Relaxed)
     )
+}
+
+/// A word for a cloud that nothing else on the host has.
+pub(crate) fn cloud_name() -> String {
+    format!("t{}", unique())
 }
 
 /// Whether the tests can be run here; says why, if not.
@@ -58,7 +66,7 @@ pub(crate) struct Cloud {
 impl Cloud {
     pub(crate) fn new() -> Self {
         Self {
-            linux: Linux::new(&format!("t{}", unique())),
+            linux: Linux::new(&cloud_name()),
             networks: Vec::new(),
         }
     }
@@ -143,39 +151,41 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    /// Plugged in, but without an address: DHCP has not been asked.
+    /// Plugged in, but without an address: DHCP has not been asked. A tap takes one guest only, once.
     pub(crate) fn plugged(port: &PortSpec) -> Self {
-        let name = format!("guest-{}", unique());
-        namespace::make(&name).unwrap();
-        tap::make(&name, "eth0", None).unwrap();
-        ip(
-            &name,
-            &format!(
-                "link set eth0 address {} mtu {}",
-                port.mac, port.network.mtu
-            ),
-        );
-        ip(&name, "link set lo up");
-        let network = skybus_model::server::spec::namespace(port.network.id);
-        let far = tap::open(&network, &skybus_model::server::spec::tap(port.id)).unwrap();
-        let near = tap::open(&name, "eth0").unwrap();
-        wire(File::from(near), File::from(far));
-        ip(&name, "link set eth0 up");
-        Self {
-            name,
+        let guest = Self {
+            name: format!("guest-{}", unique()),
             port: port.clone(),
-        }
+        };
+        namespace::make(&guest.name).unwrap();
+        tap::make(&guest.name, "eth0", None).unwrap();
+        guest.ip(&format!(
+            "link set eth0 address {} mtu {}",
+            port.mac, port.network.mtu
+        ));
+        guest.ip("link set lo up");
+        let network = spec::namespace(port.network.id);
+        let far = tap::open(&network, &spec::tap(port.id)).unwrap();
+        let near = tap::open(&guest.name, "eth0").unwrap();
+        wire(File::from(near), File::from(far));
+        guest.ip("link set eth0 up");
+        guest
     }
 
-    /// Plugged in, with the address and the way out that DHCP would have given.
+    /// Gives it the address and the way out that DHCP would have given.
+    pub(crate) fn settle(&self) {
+        let (address, network) = (self.port.address, &self.port.network);
+        self.ip(&format!(
+            "address add {address}/{} dev eth0",
+            network.cidr.prefix_len()
+        ));
+        self.ip(&format!("route add default via {}", network.gateway));
+    }
+
+    /// Plugged in and settled.
     pub(crate) fn up(port: &PortSpec) -> Self {
         let guest = Self::plugged(port);
-        guest.ip(&format!(
-            "address add {}/{} dev eth0",
-            port.address,
-            port.network.cidr.prefix_len()
-        ));
-        guest.ip(&format!("route add default via {}", port.network.gateway));
+        guest.settle();
         guest
     }
 
@@ -290,83 +300,19 @@ pub(crate) fn heard(to: &UdpSocket) -> String {
     }
 }
 
-/// What a DHCP server answered.
-pub(crate) struct Lease {
-    pub(crate) address: Ipv4Addr,
-    pub(crate) server: Ipv4Addr,
-    pub(crate) options: std::collections::BTreeMap<u8, Vec<u8>>,
-}
-
-impl Lease {
-    /// Asks as a guest that has no address yet, until there is an answer, and takes what is offered.
-    pub(crate) fn ask(guest: &Guest) -> Self {
-        // The kernel wants to be told where "everybody" is.
-        guest.ip("route replace default dev eth0");
-        let socket = guest.udp("0.0.0.0:68");
-        socket.set_broadcast(true).unwrap();
-        socket
-            .set_read_timeout(Some(Duration::from_millis(500)))
-            .unwrap();
-        let mac: Vec<u8> = guest
-            .port
-            .mac
-            .split(':')
-            .map(|part| u8::from_str_radix(part, 16).unwrap())
-            .collect();
-        let offer = Self::exchange(&socket, &mac, &[53, 1, 1]);
-        let mut request = vec![53, 1, 3, 50, 4];
-        request.extend(offer.address.octets());
-        request.extend([54, 4]);
-        request.extend(offer.server.octets());
-        let lease = Self::exchange(&socket, &mac, &request);
-        assert_eq!(lease.options[&53], [5], "the request was not acknowledged");
-        guest.ip("route delete default dev eth0");
-        lease
-    }
-
-    fn exchange(socket: &UdpSocket, mac: &[u8], options: &[u8]) -> Self {
-        let started = std::time::Instant::now();
-        loop {
-            assert!(started.elapsed() < SOON, "no DHCP server answers {mac:x?}");
-            // RFC 2131: a request over Ethernet, with the broadcast flag, and a fixed id.
-            let mut question = vec![0; 236];
-            question[..4].copy_from_slice(&[1, 1, 6, 0]);
-            question[4..8].copy_from_slice(&[7, 7, 7, 7]);
-            question[10] = 0x80;
-            question[28..34].copy_from_slice(mac);
-            question.extend([99, 130, 83, 99]);
-            question.extend(options);
-            // Ask for router, name servers, host name and packet size.
-            question.extend([55, 4, 3, 6, 12, 26, 255]);
-            socket.send_to(&question, "255.255.255.255:67").unwrap();
-            let mut answer = [0; 1500];
-            if let Ok((length, from)) = socket.recv_from(&mut answer)
-                && length > 240
-                && answer[28..34] == *mac
-            {
-                return Self::read(&answer[..length], from.ip());
-            }
-        }
-    }
-
-    fn read(answer: &[u8], from: std::net::IpAddr) -> Self {
-        let octets: [u8; 4] = answer[16..20].try_into().unwrap();
-        let mut options = std::collections::BTreeMap::new();
-        let mut rest = &answer[240..];
-        while let [code, length, tail @ ..] = rest
-            && *code != 255
-        {
-            let (value, next) = tail.split_at(usize::from(*length));
-            options.insert(*code, value.to_vec());
-            rest = next;
-        }
-        let std::net::IpAddr::V4(server) = from else {
-            panic!("{from}")
-        };
-        Self {
-            address: octets.into(),
-            server,
-            options,
-        }
-    }
+/// Everything on the host that a network worker could have left: namespaces, links, rules, processes,
+/// files.
+pub(crate) fn traces() -> String {
+    let commands: [&[&str]; 5] = [
+        &["ip", "netns"],
+        &["ip", "-details", "address"],
+        &["nft", "list", "ruleset"],
+        &["ps", "-C", "dnsmasq", "-o", "args"],
+        &["ls", "/run"],
+    ];
+    let all = commands.map(|words| {
+        let out = Command::new(words[0]).args(&words[1..]).output().unwrap();
+        String::from_utf8_lossy(&out.stdout).into_owned()
+    });
+    all.join("\n")
 }

@@ -1,0 +1,294 @@
+//! The program on a stage: a real broker, the control plane's part played by the test, and an API that
+//! answers metadata with what it was asked.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use axum::{Router, extract::Request};
+use skybus_bus::{Bus, Subscription, Verdict, testing::Broker};
+use skybus_model::{
+    Generation, HostName,
+    id::{OperationId, PortId},
+    message::{
+        Context, Message, Outgoing, Service,
+        command::{PortEnsure, PortRemove},
+        event::{NetworkInventory, PortReport},
+    },
+    network::PortSpec,
+};
+use skybus_network::{changes::Changes, linux::Linux, teardown::teardown};
+use skybus_sys::socket;
+use tempfile::TempDir;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio_util::sync::CancellationToken;
+
+use crate::lab::{Guest, SOON};
+
+/// A broker may take its time on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the worker said, in the order in which it came.
+enum Heard {
+    Report(PortReport),
+    Inventory(NetworkInventory),
+}
+
+pub(crate) struct Stage {
+    pub(crate) cloud: String,
+    directory: TempDir,
+    bus: Bus,
+    heard: UnboundedReceiver<Heard>,
+    kept: Vec<Heard>,
+    token: CancellationToken,
+    _broker: Broker,
+}
+
+impl Stage {
+    pub(crate) async fn linux() -> Self {
+        Self::new("linux", 0).await
+    }
+
+    pub(crate) async fn fake(hosts: u32) -> Self {
+        Self::new("fake", hosts).await
+    }
+
+    async fn new(driver: &str, fake_hosts: u32) -> Self {
+        let (broker, token) = (Broker::start().await.unwrap(), CancellationToken::new());
+        let agent: HostName = "node-1".parse().unwrap();
+        let hosts: Vec<HostName> = match fake_hosts {
+            0 => vec![agent.clone()],
+            n => (1..=n)
+                .map(|n| format!("node-1-{n}").parse().unwrap())
+                .collect(),
+        };
+        let account = broker
+            .join_account(Service::Network, &agent, &hosts)
+            .await
+            .unwrap();
+        let bus = broker.bus(Service::Api, "api-1", &token).await.unwrap();
+        let heard = listen(&bus);
+        let api = api().await;
+        let directory = tempfile::tempdir().unwrap();
+        let cloud = crate::lab::cloud_name();
+        let config = format!(
+            "data_dir = \"{0}/network\"\nhealth = \"127.0.0.1:{1}\"\nbroker = \"{account}\"\n\
+             host = \"node-1\"\napi_url = \"http://{api}\"\nmetadata_secret = \"s\"\n\
+             driver = \"{driver}\"\nfake_hosts = {fake_hosts}\ncloud = \"{cloud}\"\n",
+            directory.path().display(),
+            TcpListener::bind("127.0.0.1:0")
+                .unwrap()
+                .local_addr()
+                .unwrap()
+                .port(),
+        );
+        fs::write(directory.path().join("network.toml"), config).unwrap();
+        Self {
+            cloud,
+            directory,
+            bus,
+            heard,
+            kept: Vec::new(),
+            token,
+            _broker: broker,
+        }
+    }
+
+    pub(crate) fn linux_driver(&self) -> Linux {
+        Linux::new(&self.cloud)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_skybus-network"));
+        command
+            .arg("--config")
+            .arg(self.directory.path().join("network.toml"));
+        command
+    }
+
+    /// Starts the program.
+    pub(crate) fn worker(&self) -> Worker {
+        Worker(self.command().stdin(Stdio::null()).spawn().unwrap())
+    }
+
+    /// Runs it with these words to its end; what it printed.
+    pub(crate) fn run(&self, words: &[&str]) -> String {
+        let out = self.command().args(words).output().unwrap();
+        assert!(
+            out.status.success(),
+            "{}",
+            String::from_utf8_lossy(&out.stderr)
+        );
+        String::from_utf8(out.stdout).unwrap()
+    }
+
+    pub(crate) fn lose_journal(&self) {
+        fs::remove_dir_all(self.directory.path().join("network")).unwrap();
+    }
+
+    pub(crate) async fn ensure(&self, host: &str, port: &PortSpec, generation: i64) {
+        let operation = Some(OperationId::random());
+        let generation = Generation(generation);
+        self.send(
+            host,
+            &PortEnsure {
+                operation,
+                generation,
+                spec: port.clone(),
+            },
+        )
+        .await;
+    }
+
+    pub(crate) async fn remove(&self, host: &str, port: &PortSpec, generation: i64) {
+        let (operation, generation) = (None, Generation(generation));
+        let (port, network) = (port.id, port.network.id);
+        self.send(
+            host,
+            &PortRemove {
+                operation,
+                port,
+                network,
+                generation,
+            },
+        )
+        .await;
+    }
+
+    async fn send<C: skybus_model::message::Command>(&self, host: &str, command: &C) {
+        let message = Outgoing::to_host(&host.parse().unwrap(), command, &Context::begin());
+        for result in self.bus.send(&[message]).await {
+            result.unwrap();
+        }
+    }
+
+    /// The next report about the port.
+    pub(crate) async fn report(&mut self, port: PortId) -> PortReport {
+        let found = |heard: &Heard| matches!(heard, Heard::Report(report) if report.port == port);
+        match self.next("a report", found).await {
+            Heard::Report(report) => report,
+            Heard::Inventory(_) => unreachable!("a report was asked for"),
+        }
+    }
+
+    /// The next inventory of the host with so many ports.
+    pub(crate) async fn inventory(&mut self, host: &str, ports: usize) -> NetworkInventory {
+        let found = |heard: &Heard| matches!(heard, Heard::Inventory(all) if all.host.as_str() == host && all.ports.len() == ports);
+        match self.next("an inventory", found).await {
+            Heard::Inventory(inventory) => inventory,
+            Heard::Report(_) => unreachable!("an inventory was asked for"),
+        }
+    }
+
+    async fn next(&mut self, what: &str, found: impl Fn(&Heard) -> bool) -> Heard {
+        if let Some(index) = self.kept.iter().position(&found) {
+            return self.kept.remove(index);
+        }
+        loop {
+            let heard = tokio::time::timeout(PATIENCE, self.heard.recv()).await;
+            let heard = heard
+                .unwrap_or_else(|_| panic!("{what} did not come"))
+                .unwrap();
+            if found(&heard) {
+                return heard;
+            }
+            self.kept.push(heard);
+        }
+    }
+
+    /// What a guest gets when it asks 169.254.169.254.
+    pub(crate) fn metadata(&self, guest: &Guest, path: &str) -> String {
+        let to = SocketAddr::from(([169, 254, 169, 254], 80));
+        let Ok(mut connection) = socket::connect(&guest.name, to, SOON) else {
+            return String::new();
+        };
+        connection.set_read_timeout(Some(SOON)).unwrap();
+        write!(
+            connection,
+            "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        // A worker that is being killed may cut it short.
+        let _ = connection.read_to_string(&mut answer);
+        answer
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.token.cancel();
+        if let Err(error) = teardown(&self.linux_driver(), &[], &mut Changes::real()) {
+            eprintln!("the test's cloud could not be taken away: {error}");
+        }
+    }
+}
+
+/// The program; ended with the test.
+pub(crate) struct Worker(Child);
+
+impl Worker {
+    /// As a power cut would.
+    pub(crate) fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+
+    /// As a supervisor would.
+    pub(crate) fn terminate(&mut self) {
+        let pid = i32::try_from(self.0.id()).unwrap();
+        let waited = std::thread::spawn(move || skybus_sys::process::end(pid, PATIENCE));
+        assert!(self.0.wait().unwrap().success());
+        waited.join().unwrap().unwrap();
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn listen(bus: &Bus) -> UnboundedReceiver<Heard> {
+    let (tell, heard) = unbounded_channel();
+    let bus = bus.clone();
+    tokio::spawn(async move {
+        let handler = |delivery: skybus_bus::Delivery| {
+            let tell = tell.clone();
+            async move {
+                let heard = match delivery.name() {
+                    PortReport::NAME => delivery.decode().map(Heard::Report),
+                    _ => delivery.decode().map(Heard::Inventory),
+                };
+                // After the end of the test nobody listens.
+                let _ = tell.send(heard.unwrap());
+                Verdict::Ack
+            }
+        };
+        let _ = bus.consume(Subscription::events(), handler).await;
+    });
+    heard
+}
+
+/// An API that answers every question with the question, and with who is said to ask.
+async fn api() -> SocketAddr {
+    let pages = Router::new().fallback(|request: Request| async move {
+        let header = |name| request.headers()[name].to_str().unwrap().to_owned();
+        assert_eq!(header("x-skybus-signature").len(), 64);
+        format!(
+            "{} {} {}",
+            request.uri(),
+            header("x-skybus-network"),
+            header("x-skybus-address")
+        )
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, pages).await.unwrap() });
+    address
+}

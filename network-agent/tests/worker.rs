@@ -1,0 +1,184 @@
+//! The program itself, on a real broker and (with root) a real host: commands in, reports out, killed
+//! and started again in between.
+
+use std::time::Duration;
+
+use skybus_model::{message::event::PortState, network::PacketMatch, server::spec};
+use skybus_sys::{namespace, process, tap};
+
+#[cfg(test)]
+mod lab;
+#[cfg(test)]
+mod stage;
+use lab::{Guest, dhcp::Lease};
+use stage::Stage;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_comes_is_served_survives_the_worker_s_death_and_goes() {
+    if !lab::possible() {
+        return;
+    }
+    let mut stage = Stage::linux().await;
+    let mut worker = stage.worker();
+    let spec = lab::network_spec();
+    let port = lab::port(&spec, 2, &[PacketMatch::Tcp(Some((22, 22)))]);
+    stage.ensure("node-1", &port, 1).await;
+    let report = stage.report(port.id).await;
+    assert_eq!(
+        (report.state, report.generation.0),
+        (PortState::Up, 1),
+        "{report:?}"
+    );
+    assert!(report.operation.is_some() && !report.hops.is_empty());
+    drop(tap::open(&spec::namespace(spec.id), &spec::tap(port.id)).unwrap());
+
+    let guest = Guest::plugged(&port);
+    assert_eq!(Lease::ask(&guest).address, port.address);
+    guest.settle();
+    let answer = stage.metadata(&guest, "/openstack/latest/meta_data.json?x=1");
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    let asked = format!(
+        "/metadata/openstack/latest/meta_data.json?x=1 {} 10.9.0.2",
+        spec.id
+    );
+    assert!(answer.contains(&asked), "{answer}");
+    assert!(
+        stage
+            .metadata(&guest, "/../internal/images")
+            .starts_with("HTTP/1.1 400")
+    );
+
+    // Killed, with everything it made still there and serving; the next one adopts it.
+    let dnsmasq = stage.linux_driver().dnsmasq(&spec::namespace(spec.id));
+    let serving = dnsmasq.running().unwrap();
+    worker.kill();
+    let mut worker = stage.worker();
+    stage.ensure("node-1", &port, 1).await;
+    let again = stage.report(port.id).await;
+    assert_eq!(
+        (again.state, again.generation),
+        (PortState::Up, report.generation)
+    );
+    assert!(
+        again.order > report.order,
+        "a restarted worker's reports are newer"
+    );
+    assert_eq!(dnsmasq.running(), Some(serving));
+    lab::eventually("metadata after a restart", || {
+        stage.metadata(&guest, "/").starts_with("HTTP/1.1 200")
+    });
+
+    process::end(serving, lab::SOON).unwrap();
+    lab::eventually("DHCP after its server was killed", || {
+        dnsmasq.running().is_some()
+    });
+
+    stage.remove("node-1", &port, 2).await;
+    assert_eq!(stage.report(port.id).await.state, PortState::Absent);
+    assert!(!namespace::exists(&spec::namespace(spec.id)));
+    // An older wish, arriving late.
+    stage.ensure("node-1", &port, 1).await;
+    assert_eq!(stage.report(port.id).await.state, PortState::Absent);
+    worker.terminate();
+    assert!(!lab::traces().contains(&stage.cloud), "{}", lab::traces());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_accepted_is_done_by_the_next_worker() {
+    if !lab::possible() {
+        return;
+    }
+    let mut stage = Stage::linux().await;
+    let spec = lab::network_spec();
+    let ports: Vec<_> = (2..42).map(|n| lab::port(&spec, n, &[])).collect();
+    let mut worker = stage.worker();
+    for port in &ports {
+        stage.ensure("node-1", port, 1).await;
+    }
+    worker.kill();
+    let mut worker = stage.worker();
+    for port in &ports {
+        assert_eq!(stage.report(port.id).await.state, PortState::Up);
+        drop(tap::open(&spec::namespace(spec.id), &spec::tap(port.id)).unwrap());
+    }
+    worker.kill();
+
+    // The program's own words about what it would do, and then everything away without its journal.
+    assert_eq!(stage.run(&["--dry-run"]), "");
+    namespace::delete(&spec::namespace(spec.id)).unwrap();
+    assert!(stage.run(&["--dry-run"]).contains("a new namespace"));
+    stage.lose_journal();
+    assert!(stage.run(&["teardown", "--dry-run"]).contains(&stage.cloud));
+    stage.run(&["teardown"]);
+    assert!(!lab::traces().contains(&stage.cloud), "{}", lab::traces());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_process_plays_many_hosts_and_reports_for_each() {
+    let mut stage = Stage::fake(3).await;
+    let mut worker = stage.worker();
+    let spec = lab::network_spec();
+    let ports = [1, 2, 3].map(|n| (format!("node-1-{n}"), lab::port(&spec, 10 + n, &[])));
+    for (host, port) in &ports {
+        stage.ensure(host, port, 1).await;
+    }
+    for (host, port) in &ports {
+        let report = stage.report(port.id).await;
+        assert_eq!(
+            (report.state, report.host.as_str()),
+            (PortState::Up, host.as_str())
+        );
+    }
+    worker.terminate();
+    // The next one says at once what each of them has.
+    let mut worker = stage.worker();
+    for (host, port) in &ports {
+        let inventory = stage.inventory(host, 1).await;
+        assert_eq!(inventory.ports[0].port, port.id);
+    }
+    let mut bad = ports[0].1.clone();
+    bad.address = spec.gateway;
+    stage.ensure("node-1-1", &bad, 2).await;
+    let report = stage.report(bad.id).await;
+    assert_eq!(report.state, PortState::Down);
+    assert!(report.fault.unwrap().message.contains("10.9.0.1"));
+    worker.terminate();
+}
+
+#[test]
+fn the_tunnel_reaches_a_guest_from_the_host() {
+    use std::io::{Read, Write};
+    if !lab::possible() {
+        return;
+    }
+    let mut cloud = lab::Cloud::new();
+    let spec = lab::network_spec();
+    let port = lab::port(&spec, 2, &[PacketMatch::Tcp(Some((22, 22)))]);
+    cloud.converge(vec![cloud.network(std::slice::from_ref(&port))]);
+    let guest = Guest::up(&port);
+    let listener = skybus_sys::socket::listen(&guest.name, "0.0.0.0:22".parse().unwrap()).unwrap();
+    let mut tunnel = std::process::Command::new(env!("CARGO_BIN_EXE_skybus-tunnel"))
+        .args([&spec.id.to_string(), "10.9.0.2", "22"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut connection, from) = listener.accept().unwrap();
+    assert_eq!(from.ip(), spec.gateway);
+    connection
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    let mut stdin = tunnel.stdin.take().unwrap();
+    stdin.write_all(b"to the guest").unwrap();
+    drop(stdin);
+    let mut heard = String::new();
+    connection.read_to_string(&mut heard).unwrap();
+    assert_eq!(heard, "to the guest");
+    connection.write_all(b"and back").unwrap();
+    drop(connection);
+    let out = tunnel.wait_with_output().unwrap();
+    assert_eq!(
+        (out.stdout.as_slice(), out.status.success()),
+        (&b"and back"[..], true)
+    );
+}
