@@ -31,7 +31,10 @@ struct Bench {
 
 impl Bench {
     fn new(guest: Guest) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::on(tempfile::tempdir().unwrap(), guest)
+    }
+
+    fn on(dir: TempDir, guest: Guest) -> Self {
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o711)).unwrap();
         let host: HostName = "node-1".parse().unwrap();
         let bytes = boot_sector::disk(guest);
@@ -315,4 +318,70 @@ async fn an_image_larger_than_the_flavors_disk_is_refused() {
         .unwrap_err();
     assert_eq!(fault.code, FaultCode::ImageUnusable);
     assert!(fault.message.contains("3072 MiB"), "{fault}");
+}
+
+/// A file system of its own at the worker's directory, taken away at the end.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn at(path: PathBuf) -> Self {
+        fs::create_dir_all(&path).unwrap();
+        let mount = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=280m", "none"])
+            .arg(&path)
+            .status();
+        assert!(mount.unwrap().success());
+        Self(path)
+    }
+
+    /// Takes so much of it that only this many bytes are left.
+    fn leave(&self, bytes: u64) {
+        let file = fs::File::create(self.0.join("filler")).unwrap();
+        let disk = rustix::fs::statvfs(&self.0).unwrap();
+        let most = disk.f_bavail * disk.f_frsize - bytes;
+        rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, most).unwrap();
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount")
+            .arg("-l")
+            .arg(&self.0)
+            .status();
+    }
+}
+
+#[tokio::test]
+async fn a_guest_whose_hosts_disk_is_full_is_held_and_goes_on_unharmed() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = SmallDisk::at(dir.path().join("agent"));
+    let bench = Bench::on(dir, Guest::Fills);
+    let (driver, mut changes) = bench.driver();
+    driver
+        .build(&bench.place, &bench.spec, &bench.hops)
+        .await
+        .unwrap();
+    small.leave(2 << 20);
+    driver
+        .start(&bench.place, &bench.spec, Generation(1), &bench.hops)
+        .await
+        .unwrap();
+    let is_held = async || match driver.look(&bench.place).await {
+        Seen::Paused(Some(fault)) => fault.code == FaultCode::DiskFull,
+        _ => false,
+    };
+    until(is_held).await;
+    assert_eq!(changes.recv().await, Some(bench.place.clone()));
+    let files = Files::of(&bench.data_dir(), bench.place.server);
+    let before = fs::metadata(files.disk()).unwrap().len();
+
+    small.leave(2 << 20);
+    driver.resume(&bench.place).await.unwrap();
+    until(async || fs::metadata(files.disk()).unwrap().len() > before).await;
+    until(is_held).await;
+    driver.remove(&bench.place, &bench.hops).await.unwrap();
+    assert_eq!(driver.look(&bench.place).await, Seen::Absent);
+    // Before the directory that it is mounted in.
+    drop(small);
 }

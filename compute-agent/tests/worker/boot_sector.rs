@@ -10,6 +10,8 @@ pub(crate) enum Guest {
     Ignores,
     /// Powers off at once.
     PowersOff,
+    /// Writes to its disk without end.
+    Fills,
 }
 
 /// A disk whose boot sector says `up` on the serial port, then behaves as it should.
@@ -31,8 +33,21 @@ pub(crate) fn disk(guest: Guest) -> Vec<u8> {
         0xba, 0x04, 0x06, 0xb8, 0x00, 0x20, 0xef, // soft off: 0x2000 to port 0x604
         0xf4, 0xeb, 0xfd, // hlt; jmp back
     ];
+    if guest == Guest::Fills {
+        code.truncate(20); // after the text
+        code.extend([
+            0xbe, 0x90, 0x7c, 0xb8, 0x00, 0x43, 0xb2,
+            0x80, // mov si, the request; ah 0x43, dl 0x80
+            0xcd, 0x13, // int 0x13: write
+            0x66, 0x83, 0x06, 0x98, 0x7c, 0x7f, // add dword [its address], 127
+            0xeb, 0xee, // jmp back
+        ]);
+    }
     code.resize(0x80, 0);
     code.extend(b"up\r\n\0");
+    code.resize(0x90, 0);
+    // 16 bytes, 127 sectors, from 0x1000:0, to sector 2048 and on
+    code.extend([0x10, 0, 0x7f, 0, 0, 0, 0, 0x10, 0, 0x08, 0, 0, 0, 0, 0, 0]);
     code.resize(510, 0);
     code.extend([0x55, 0xaa]);
     code.resize(1 << 20, 0);
