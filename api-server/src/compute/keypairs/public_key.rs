@@ -24,7 +24,7 @@ pub(super) fn fingerprint(line: &str) -> Result<String, String> {
             "this is a private key; give the public one (the file ending in .pub)".to_owned(),
         );
     }
-    if line.lines().count() != 1 {
+    if line.lines().count() > 1 {
         return Err("it must be one line, as in a file that ssh-keygen writes (….pub)".to_owned());
     }
     let mut words = line.split_whitespace();
