@@ -191,8 +191,9 @@ async fn what_is_refused_says_why_and_leaves_nothing() {
     let test = TestApp::sqlite().await;
     let admin = test.admin().await;
     let before = test.get(&admin, "/identity/v3/users").await.body;
-    for (method, path, body, status, word) in refused() {
+    for (method, path, body, status, word) in REFUSED {
         let told = format!("{method} {path} {body}");
+        let (method, body) = (method.parse().unwrap(), serde_json::from_str(body).unwrap());
         let answer = test
             .ask(&admin, method, &format!("/identity/v3{path}"), body)
             .await;
