@@ -1,0 +1,124 @@
+//! The operator's API, as far as it needs no broker; dead letters and subscribers are tried with a real
+//! one where the bus is.
+
+use http::Method;
+use serde_json::{Value, json};
+use skybus_model::{
+    Timestamp,
+    id::{ProjectId, ServerId},
+};
+use skybus_store::events::{self, Event};
+
+use crate::testing::TestApp;
+
+#[tokio::test]
+async fn only_operators_may() {
+    let test = TestApp::sqlite().await;
+    let demo = test.demo().await;
+    for path in [
+        "events",
+        "status",
+        "bus/dead",
+        "bus/dead/x",
+        "bus/subscribers",
+    ] {
+        let answer = test.get(&demo, &format!("/skybus/v1/{path}")).await;
+        assert_eq!(answer.status, 403, "{path}: {:?}", answer.body);
+        let nobody = test.get("", &format!("/skybus/v1/{path}")).await;
+        assert_eq!(nobody.status, 401, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn events_are_read_by_number() {
+    let test = TestApp::sqlite().await;
+    let admin = test.admin().await;
+    let mut tx = test.store().begin().await.unwrap();
+    for number in 0..3 {
+        let event = Event {
+            seq: 0,
+            at: Timestamp::now(),
+            project: ProjectId::random(),
+            kind: "compute.instance.update".into(),
+            server: ServerId::random(),
+            request_id: "req-1".into(),
+            payload: json!({ "n": number }),
+        };
+        events::append(&mut tx, &event).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let first = test.get(&admin, "/skybus/v1/events?limit=2").await.body;
+    assert_eq!(first["events"].as_array().unwrap().len(), 2);
+    let rest = test
+        .get(
+            &admin,
+            &format!("/skybus/v1/events?after={}", first["last"]),
+        )
+        .await
+        .body;
+    assert_eq!(rest["events"][0]["payload"], json!({ "n": 2 }));
+    let none = test
+        .get(&admin, &format!("/skybus/v1/events?after={}", rest["last"]))
+        .await
+        .body;
+    assert_eq!(
+        (&none["events"], &none["last"]),
+        (&json!([]), &rest["last"])
+    );
+}
+
+#[tokio::test]
+async fn status_says_what_is_wrong() {
+    let test = TestApp::sqlite().await;
+    let admin = test.admin().await;
+    let status = test.get(&admin, "/skybus/v1/status").await;
+    assert_eq!(status.status, 200, "{:?}", status.body);
+    let problems = status.body["problems"].to_string();
+    assert!(problems.contains("broker is away") && problems.contains("no compute host"));
+}
+
+#[tokio::test]
+async fn a_trace_of_nothing_is_not_found() {
+    let test = TestApp::sqlite().await;
+    let (demo, admin) = (test.demo().await, test.admin().await);
+    for id in ["nonsense".to_owned(), ServerId::random().to_string()] {
+        let path = format!("/skybus/v1/servers/{id}/trace");
+        assert_eq!(test.get(&demo, &path).await.status, 404);
+        assert_eq!(test.get(&admin, &path).await.status, 404);
+    }
+}
+
+#[tokio::test]
+async fn bad_subscribers_are_refused_before_anything_is_made() {
+    let test = TestApp::sqlite().await;
+    let admin = test.admin().await;
+    for (body, status, piece) in [
+        (json!({}), 400, "name"),
+        (json!({ "name": "No Name" }), 400, "a-z"),
+        (json!({ "name": "a", "keys": "#" }), 400, "keys"),
+        (json!({ "name": "a", "keys": [] }), 400, "keys"),
+        (json!({ "name": "a", "keys": [5] }), 400, "keys"),
+        // This test's API server was not told of a broker's management.
+        (json!({ "name": "a" }), 409, "management"),
+    ] {
+        let path = "/skybus/v1/bus/subscribers";
+        let answer = test.ask(&admin, Method::POST, path, body.clone()).await;
+        assert_eq!(answer.status.as_u16(), status, "{body}: {:?}", answer.body);
+        assert!(
+            answer.body["error"]["message"]
+                .as_str()
+                .unwrap()
+                .contains(piece),
+            "{body}"
+        );
+    }
+    let limit = test
+        .ask(
+            &admin,
+            Method::GET,
+            "/skybus/v1/bus/dead?limit=0",
+            Value::Null,
+        )
+        .await;
+    assert_eq!(limit.status, 400);
+}

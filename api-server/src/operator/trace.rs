@@ -1,0 +1,105 @@
+//! What happened to a server, hop by hop, and the events to catch up with.
+
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+use skybus_model::{id::ServerId, operation::Hop};
+use skybus_store::{
+    Error as StoreError, events, hops,
+    operations::{self, Operation},
+    servers,
+};
+
+use crate::{
+    app::App,
+    http::{Auth, Error, Json, Params, Path},
+};
+
+/// The most events of one answer.
+const MOST_EVENTS: i64 = 1000;
+
+/// `GET /skybus/v1/servers/{id}/trace`, for the server's project and for operators. A deleted server
+/// keeps its trace.
+pub(super) async fn trace(
+    State(app): State<App>,
+    auth: Auth,
+    Path(id): Path<String>,
+) -> Result<Response, Error> {
+    let missing = || Error::not_found("instance", &id);
+    let server: ServerId = id.parse().map_err(|_| missing())?;
+    let server = match servers::get(&app.store, server).await {
+        Ok(server) if auth.sees(server.project) => server,
+        Ok(_) | Err(StoreError::NotFound(_)) => return Err(missing()),
+        Err(other) => return Err(other.into()),
+    };
+    let mut shown = Vec::new();
+    for operation in operations::of_server(&app.store, server.id).await? {
+        let hops = hops::of(&app.store, operation.id).await?;
+        shown.push(one(&operation, &hops, auth.is_admin()));
+    }
+    Ok(Json(json!({ "trace": { "server": server.id, "operations": shown } })).into_response())
+}
+
+/// Owners learn what happened; where, is for operators.
+fn one(operation: &Operation, hops: &[Hop], admin: bool) -> Value {
+    let hop = |hop: &Hop| {
+        let who = if admin {
+            hop.who.as_str()
+        } else {
+            hop.who.split('@').next().unwrap_or("")
+        };
+        let detail = if admin { hop.detail.as_str() } else { "" };
+        json!({ "at_us": hop.at.micros(), "who": who, "what": hop.what, "detail": detail })
+    };
+    let fault = operation.fault.as_ref().map(|fault| {
+        let mut shown = json!({ "code": fault.code.as_str(), "message": fault.message });
+        if admin {
+            shown["details"] = json!(fault.details);
+        }
+        shown
+    });
+    json!({
+        "id": operation.id,
+        "kind": operation.kind.as_str(),
+        "step": operation.step.as_str(),
+        "attempts": operation.attempts,
+        "started": operation.started_at.iso_micros_z(),
+        "ended": operation.ended_at.map(|at| at.iso_micros_z()),
+        "deadline": operation.deadline.iso_micros_z(),
+        "host": operation.host.as_ref().filter(|_| admin),
+        "fault": fault,
+        "request_id": operation.context.request_id,
+        "hops": hops.iter().map(hop).collect::<Vec<_>>(),
+    })
+}
+
+/// `GET /skybus/v1/events?after=SEQ&limit=N`: what a subscriber missed, oldest first. The next question
+/// is about what comes after `last`.
+pub(super) async fn events(State(app): State<App>, params: Params) -> Result<Response, Error> {
+    let after: i64 = params.parse("after")?.unwrap_or(0);
+    let limit: i64 = params.parse("limit")?.unwrap_or(MOST_EVENTS);
+    if !(1..=MOST_EVENTS).contains(&limit) {
+        return Err(Error::bad_request(format!(
+            "limit must be from 1 to {MOST_EVENTS}"
+        )));
+    }
+    let found = events::after(&app.store, after, None, limit).await?;
+    let last = found.last().map_or(after, |event| event.seq);
+    let shown: Vec<Value> = found
+        .iter()
+        .map(|event| {
+            json!({
+                "seq": event.seq,
+                "at_us": event.at.micros(),
+                "kind": event.kind,
+                "project": event.project,
+                "server": event.server,
+                "request_id": event.request_id,
+                "payload": event.payload,
+            })
+        })
+        .collect();
+    Ok(Json(json!({ "events": shown, "last": last })).into_response())
+}
