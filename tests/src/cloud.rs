@@ -191,6 +191,26 @@ impl Cloud {
             .collect())
     }
 
+    /// The password of `admin` or `demo`.
+    ///
+    /// # Errors
+    /// When it cannot be found out.
+    pub fn password(&self, person: &str) -> Result<String> {
+        let mut env = Command::new(programs::program("skybus-env")?);
+        env.arg("--data-dir")
+            .arg(self.data_dir())
+            .args(["--user", person]);
+        let ran = ran::run(&mut env, DOWN)?;
+        let line = ran
+            .ok()?
+            .lines()
+            .find_map(|line| line.strip_prefix("export OS_PASSWORD="));
+        Ok(line
+            .context("skybus-env prints no password")?
+            .trim_matches('\'')
+            .to_owned())
+    }
+
     /// The ends of its logs.
     #[must_use]
     pub fn logs(&self) -> String {
