@@ -14,7 +14,7 @@ use skybus_model::{
     message::{
         Service,
         call::ConsoleTail,
-        heartbeat::{BEAT_EVERY, HostBeat},
+        heartbeat::{HostBeat, pause_after},
     },
 };
 use skybus_role::Role;
@@ -233,11 +233,10 @@ async fn beat<D: Driver>(
     zone: String,
     epoch: i64,
 ) -> anyhow::Result<()> {
-    let mut tick = interval(BEAT_EVERY);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // One that leaves before there is a connection is lost, and the next is seconds away.
+    bus.wait_connected().await;
     let mut seq = 0;
     loop {
-        tick.tick().await;
         seq += 1;
         for host in &hosts {
             let beat = HostBeat {
@@ -253,6 +252,7 @@ async fn beat<D: Driver>(
             };
             bus.beat(&beat).await;
         }
+        tokio::time::sleep(pause_after(seq)).await;
     }
 }
 

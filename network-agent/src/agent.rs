@@ -15,14 +15,11 @@ use skybus_model::{
     message::{
         Message, Service,
         command::{PortEnsure, PortRemove},
-        heartbeat::{BEAT_EVERY, HostBeat},
+        heartbeat::{HostBeat, pause_after},
     },
 };
 use skybus_role::Role;
-use tokio::{
-    sync::{Notify, watch},
-    time::interval,
-};
+use tokio::sync::{Notify, watch};
 
 use crate::{
     config::{Config, DriverKind},
@@ -172,13 +169,13 @@ fn beat(config: &Config, role: &Role, hosts: &[HostName], bus: &Bus, epoch: i64)
         role.token(),
     );
     role.spawn("heartbeat", async move {
-        let mut timer = interval(BEAT_EVERY);
+        // One that leaves before there is a connection is lost, and the next is seconds away.
+        tokio::select! {
+            () = bus.wait_connected() => {}
+            () = token.cancelled() => return Ok(()),
+        }
         // Beats are only ever compared with beats; they count for themselves.
         for seq in 1.. {
-            tokio::select! {
-                _ = timer.tick() => {}
-                () = token.cancelled() => break,
-            }
             for host in &hosts {
                 bus.beat(&HostBeat {
                     host: host.clone(),
@@ -192,6 +189,10 @@ fn beat(config: &Config, role: &Role, hosts: &[HostName], bus: &Bus, epoch: i64)
                     version: env!("CARGO_PKG_VERSION").to_owned(),
                 })
                 .await;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause_after(seq)) => {}
+                () = token.cancelled() => break,
             }
         }
         Ok(())

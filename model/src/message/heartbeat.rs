@@ -12,6 +12,17 @@ pub const BEAT_EVERY: Duration = Duration::from_secs(5);
 /// After so long without a beat a host's service is down.
 pub const DOWN_AFTER: Duration = Duration::from_secs(30);
 
+/// How long a worker waits after its `sent`th beat. The first ones come quickly: whoever listens to beats
+/// may be starting at the same moment, and a new host should not wait to be seen.
+#[must_use]
+pub const fn pause_after(sent: i64) -> Duration {
+    if sent <= 10 {
+        Duration::from_millis(500)
+    } else {
+        BEAT_EVERY
+    }
+}
+
 /// A worker on a host is alive, and so large.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostBeat {
