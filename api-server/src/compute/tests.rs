@@ -5,6 +5,7 @@ mod cloud;
 mod operators;
 mod owners;
 mod servers;
+mod shown;
 mod tenants;
 
 /// Each function runs once on SQLite and once on PostgreSQL.

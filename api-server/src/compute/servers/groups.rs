@@ -93,7 +93,7 @@ pub(crate) async fn remove(
     name: &str,
 ) -> Result<(), Error> {
     change(app, auth, context, id, name, |groups, group| {
-        groups.retain(|known| *known != group)
+        groups.retain(|known| *known != group);
     })
     .await
 }

@@ -72,8 +72,10 @@ impl Query {
             }
             wanted.project = None;
         }
-        if let (true, Some(project)) = (admin, params.one("project_id").or(params.one("tenant_id")))
-        {
+        if let (true, Some(project)) = (
+            admin,
+            params.one("project_id").or_else(|| params.one("tenant_id")),
+        ) {
             match project.parse::<ProjectId>() {
                 Ok(project) if wanted.project.is_none() => wanted.project = Some(project),
                 Ok(project) => nothing |= wanted.project != Some(project),
@@ -93,7 +95,9 @@ impl Query {
         let deleted = params.flag("deleted")?.filter(|_| admin);
         wanted.also_deleted |= deleted == Some(true);
         if admin {
-            let host = params.one("host").or(params.one("hypervisor_hostname"));
+            let host = params
+                .one("host")
+                .or_else(|| params.one("hypervisor_hostname"));
             wanted.host = host.map(str::to_owned);
         }
         if let Some(image) = params.one("image") {
@@ -195,7 +199,13 @@ fn equals(server: &Server, beside: &Beside, key: &str, value: &str) -> bool {
         "flavor" => text(&server.flavor.id) || value.ends_with(&format!("/{}", server.flavor.id)),
         "user_id" => value.parse().is_ok_and(|id| server.owner == id),
         "key_name" => text(server.key_name.as_deref().unwrap_or("")),
-        "availability_zone" => text(beside.zone.as_deref().or(asked_zone(server)).unwrap_or("")),
+        "availability_zone" => text(
+            beside
+                .zone
+                .as_deref()
+                .or_else(|| asked_zone(server))
+                .unwrap_or(""),
+        ),
         "config_drive" => crate::compute::fields::flag_word(value) == Some(server.config_drive),
         "description" => text(server.description.as_deref().unwrap_or("")),
         "hostname" => text(&server.hostname),

@@ -1,14 +1,15 @@
 //! What `POST /servers` asks for, read and checked as far as the body alone can tell.
 
-use std::{collections::BTreeMap, net::Ipv4Addr};
+mod known;
+mod networks;
+
+use std::collections::BTreeMap;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
-use skybus_model::{
-    HostName,
-    id::{ImageId, NetworkId, PortId},
-};
+use skybus_model::{HostName, id::ImageId};
 
+pub(crate) use self::networks::{Interface, Networks};
 use super::super::fields::{Fields, Invalid, checked_length, checked_name};
 use crate::http::Microversion;
 
@@ -16,70 +17,6 @@ use crate::http::Microversion;
 const MOST_SERVERS: i64 = 1000;
 /// The longest user data, in the base64 characters that are sent.
 const MOST_USER_DATA: usize = 65_535;
-/// The most interfaces of one server.
-const MOST_NETWORKS: usize = 16;
-
-/// The fields that are understood, in every microversion that is spoken.
-const KNOWN: &[&str] = &[
-    "name",
-    "description",
-    "hostname",
-    "flavorRef",
-    "imageRef",
-    "key_name",
-    "networks",
-    "security_groups",
-    "user_data",
-    "config_drive",
-    "metadata",
-    "adminPass",
-    "min_count",
-    "max_count",
-    "availability_zone",
-    "host",
-    "hypervisor_hostname",
-    "return_reservation_id",
-    "OS-DCF:diskConfig",
-    "block_device_mapping_v2",
-    "block_device_mapping",
-    "personality",
-    "accessIPv4",
-    "accessIPv6",
-    "tags",
-    "trusted_image_certificates",
-    "os:scheduler_hints",
-    "OS-SCH-HNT:scheduler_hints",
-    "OS-EXT-AZ:availability_zone",
-    "progress",
-    "status",
-];
-
-/// Fields that OpenStack has and this cloud not yet. Empty ones are taken, because clients send them.
-const UNBUILT: &[(&str, &str)] = &[
-    ("personality", "put the files into user_data"),
-    ("block_device_mapping", "boot from imageRef alone"),
-    (
-        "accessIPv4",
-        "leave it out; the addresses are in `addresses`",
-    ),
-    (
-        "accessIPv6",
-        "leave it out; the addresses are in `addresses`",
-    ),
-    ("tags", "use metadata"),
-    (
-        "trusted_image_certificates",
-        "leave it out; images are checked by their SHA-512",
-    ),
-    (
-        "os:scheduler_hints",
-        "leave them out; an administrator can name a host in availability_zone",
-    ),
-    (
-        "OS-SCH-HNT:scheduler_hints",
-        "leave them out; an administrator can name a host in availability_zone",
-    ),
-];
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,34 +57,12 @@ pub(crate) struct Boot {
     pub(crate) reservation: bool,
 }
 
-/// Where the interfaces go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Networks {
-    /// To the one network that the project can use.
-    Auto,
-    /// Nowhere: a server without network.
-    None,
-    /// To these, in this order.
-    These(Vec<Interface>),
-}
-
-/// One interface.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Interface {
-    /// A new port on this network, with this fixed IP or any.
-    On(NetworkId, Option<Ipv4Addr>),
-    /// A port that exists.
-    Port(PortId),
-}
-
 /// Reads the body.
 pub(crate) fn read(body: &Value, version: Microversion) -> Result<Boot, Invalid> {
     let fields = Fields::of(body, "server")?;
-    fields.only(KNOWN)?;
-    gated(&fields, version)?;
-    unbuilt(&fields)?;
+    known::check(&fields, version)?;
     let image = image(&fields)?;
-    only_image_disk(&fields, image)?;
+    known::only_image_disk(&fields, image)?;
     let (least, most) = counts(&fields)?;
     let (zone, host) = place(&fields)?;
     let name = fields.required_text("name", 1..=255)?;
@@ -160,7 +75,7 @@ pub(crate) fn read(body: &Value, version: Microversion) -> Result<Boot, Invalid>
         flavor: last_part(&flavor(&fields)?).to_owned(),
         image,
         key_name: key_name.map(str::to_owned),
-        networks: networks(&fields, version)?,
+        networks: networks::networks(&fields, version)?,
         groups: groups(&fields)?,
         user_data: user_data(&fields)?,
         config_drive: drive(&fields)?,
@@ -174,49 +89,6 @@ pub(crate) fn read(body: &Value, version: Microversion) -> Result<Boot, Invalid>
         host,
         reservation: fields.flag("return_reservation_id")?.unwrap_or(false),
     })
-}
-
-/// Fields that only newer microversions have are refused in older ones, as Nova does: a client that
-/// sends one there believes that it takes effect.
-fn gated(fields: &Fields<'_>, version: Microversion) -> Result<(), Invalid> {
-    let since = [
-        ("description", 19),
-        ("tags", 52),
-        ("trusted_image_certificates", 63),
-        ("host", 74),
-        ("hypervisor_hostname", 74),
-        ("hostname", 90),
-    ];
-    for (key, minor) in since {
-        if fields.given(key) && !version.since(minor) {
-            return Err(Invalid::new(
-                fields.at(key),
-                format!(
-                    "it is understood since microversion 2.{minor}; the request is in {version}"
-                ),
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn unbuilt(fields: &Fields<'_>) -> Result<(), Invalid> {
-    for (key, instead) in UNBUILT {
-        let empty = match fields.value(key) {
-            None => true,
-            Some(Value::Array(list)) => list.is_empty(),
-            Some(Value::Object(map)) => map.is_empty(),
-            Some(Value::String(text)) => text.is_empty(),
-            Some(_) => false,
-        };
-        if !empty {
-            return Err(Invalid::new(
-                fields.at(key),
-                format!("this cloud has not built that yet; {instead}"),
-            ));
-        }
-    }
-    Ok(())
 }
 
 fn flavor(fields: &Fields<'_>) -> Result<String, Invalid> {
@@ -252,33 +124,6 @@ fn last_part(text: &str) -> &str {
         .rsplit('/')
         .next()
         .unwrap_or(text)
-}
-
-/// Clients describe the boot from an image in the words of volumes too; nothing else is built.
-fn only_image_disk(fields: &Fields<'_>, image: ImageId) -> Result<(), Invalid> {
-    let Some(disks) = fields.list("block_device_mapping_v2", 64)? else {
-        return Ok(());
-    };
-    let is_the_image = |disk: &Value| {
-        let text = |key: &str| disk.get(key).and_then(Value::as_str);
-        let boots = match disk.get("boot_index") {
-            Some(Value::Number(n)) => n.as_i64() == Some(0),
-            Some(Value::String(n)) => n == "0",
-            _ => false,
-        };
-        boots
-            && text("source_type") == Some("image")
-            && text("destination_type").unwrap_or("local") == "local"
-            && text("uuid").and_then(|id| id.parse::<ImageId>().ok()) == Some(image)
-    };
-    if disks.is_empty() || (disks.len() == 1 && disks.iter().all(is_the_image)) {
-        Ok(())
-    } else {
-        Err(Invalid::new(
-            fields.at("block_device_mapping_v2"),
-            "volumes and further disks are not built yet; boot from imageRef alone",
-        ))
-    }
 }
 
 fn counts(fields: &Fields<'_>) -> Result<(i64, i64), Invalid> {
@@ -344,74 +189,6 @@ fn hostname(fields: &Fields<'_>) -> Result<Option<String>, Invalid> {
             fields.at("hostname"),
             "it must be 1 to 63 letters, digits and hyphens, and not begin or end with a hyphen",
         ))
-    }
-}
-
-fn networks(fields: &Fields<'_>, version: Microversion) -> Result<Networks, Invalid> {
-    let field = fields.at("networks");
-    match fields.value("networks") {
-        None if version.since(37) => Err(Invalid::new(
-            field,
-            "it is required since microversion 2.37; give a list, \"auto\" or \"none\"",
-        )),
-        None => Ok(Networks::Auto),
-        Some(Value::String(word)) if version.since(37) => match word.as_str() {
-            "auto" => Ok(Networks::Auto),
-            "none" => Ok(Networks::None),
-            _ => Err(Invalid::new(
-                field,
-                "it must be a list, \"auto\" or \"none\"",
-            )),
-        },
-        Some(_) => {
-            let list = fields.list("networks", MOST_NETWORKS)?.unwrap_or_default();
-            if list.is_empty() {
-                return Ok(Networks::Auto);
-            }
-            let interfaces: Result<Vec<_>, _> = list
-                .iter()
-                .enumerate()
-                .map(|(at, one)| interface(&Fields::object(&format!("{field}.{at}"), one)?))
-                .collect();
-            Ok(Networks::These(interfaces?))
-        }
-    }
-}
-
-fn interface(fields: &Fields<'_>) -> Result<Interface, Invalid> {
-    fields.only(&["uuid", "port", "fixed_ip", "tag"])?;
-    if fields.given("tag") {
-        return Err(Invalid::new(
-            fields.at("tag"),
-            "tagged interfaces are not built yet",
-        ));
-    }
-    let fixed = fields
-        .text("fixed_ip", 1..=64)?
-        .map(|text| {
-            text.parse::<Ipv4Addr>().map_err(|_| {
-                Invalid::new(
-                    fields.at("fixed_ip"),
-                    format!("{text:?} is not an IPv4 address"),
-                )
-            })
-        })
-        .transpose()?;
-    let id = |key: &str| fields.text(key, 1..=64);
-    match (id("port")?, id("uuid")?) {
-        (Some(_), _) if fixed.is_some() => Err(Invalid::new(
-            fields.at("fixed_ip"),
-            "a port has its address already; leave fixed_ip out",
-        )),
-        (Some(port), _) => port
-            .parse()
-            .map(Interface::Port)
-            .map_err(|e| Invalid::new(fields.at("port"), e.to_string())),
-        (None, Some(network)) => network
-            .parse()
-            .map(|network| Interface::On(network, fixed))
-            .map_err(|e| Invalid::new(fields.at("uuid"), e.to_string())),
-        (None, None) => Err(fields.missing("uuid")),
     }
 }
 
