@@ -101,6 +101,15 @@ pub fn vhost(cloud: &Cloud) -> String {
     address(cloud).vhost
 }
 
+/// Where it takes connections.
+fn endpoint(cloud: &Cloud) -> (String, u16) {
+    let Address {
+        scheme, host, port, ..
+    } = address(cloud);
+    let usual = if scheme == "amqps" { 5671 } else { 5672 };
+    (host, port.unwrap_or(usual))
+}
+
 /// The broker's address for its administrator.
 #[must_use]
 pub fn admin_url(cloud: &Cloud) -> String {

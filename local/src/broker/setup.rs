@@ -4,7 +4,9 @@
 use skybus_bus::{accounts::Management, topology};
 use skybus_model::message::Service;
 
-use super::{account, admin_url, management_url, vhost};
+use tokio::net::TcpStream;
+
+use super::{account, admin_url, endpoint, management_url, vhost};
 use crate::{
     Error,
     cloud::{Cloud, ROLES},
@@ -44,14 +46,37 @@ pub async fn set_up(cloud: &Cloud) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether its management answers.
+/// Whether both its management and the broker itself answer. A node that is starting opens the first one
+/// seconds before the other.
+///
+/// # Errors
+/// Which of them does not, and why.
 pub async fn answers(cloud: &Cloud) -> Result<(), String> {
     let management = management(cloud).map_err(|e| e.to_string())?;
-    management
-        .queues()
+    management.queues().await.map_err(|e| in_full(&e))?;
+    let (host, port) = endpoint(cloud);
+    TcpStream::connect((host.as_str(), port))
         .await
-        .map(|_| ())
-        .map_err(|e| in_full(&e))
+        .map(drop)
+        .map_err(|e| format!("it does not take connections at {host}:{port}: {e}"))
+}
+
+/// Whether a scheduler's queue of heartbeats is there.
+///
+/// # Errors
+/// That it is not, or that the broker does not say.
+pub async fn hears_heartbeats(cloud: &Cloud) -> Result<(), String> {
+    let management = management(cloud).map_err(|e| e.to_string())?;
+    let queues = management.queues().await.map_err(|e| in_full(&e))?;
+    let beginning = topology::names::beat_queue(Service::Scheduler, "");
+    if queues
+        .iter()
+        .any(|queue| queue.name.starts_with(&beginning))
+    {
+        Ok(())
+    } else {
+        Err("it has no queue of heartbeats on the broker".to_owned())
+    }
 }
 
 /// Whether an operator's broker can be used, before the virtual host is there.

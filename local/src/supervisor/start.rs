@@ -43,7 +43,16 @@ pub(super) async fn everything(
     tell("the broker answers", begun);
     broker::setup::set_up(cloud).await?;
     tell("exchanges, queues and accounts are there", begun);
-    for spec in roles::prepare(data, cloud)? {
+    let (control, workers): (Vec<_>, Vec<_>) = roles::prepare(data, cloud)?
+        .into_iter()
+        .partition(|spec| matches!(spec.name.as_str(), "api" | "scheduler"));
+    for spec in control {
+        keepers.keep(spec, ROLES_END).await?;
+    }
+    // A worker's first heartbeat is lost when no scheduler hears it, and the next is seconds away.
+    let ask = || broker::setup::hears_heartbeats(cloud);
+    health::until_well(data, keepers.board(), "scheduler", ROLE_LIMIT, ask).await?;
+    for spec in workers {
         keepers.keep(spec, ROLES_END).await?;
     }
     let client = client()?;
