@@ -98,6 +98,31 @@ impl Footprint {
     }
 }
 
+/// Whether nothing of skybus runs on this host. While other clouds do, namespaces and rules come and go
+/// that are none of this test's business.
+#[must_use]
+pub fn is_quiet() -> bool {
+    processes()
+        .iter()
+        .all(|process| !process.program.starts_with("skybus"))
+}
+
+/// The lines of the host's namespaces, links, routes and rules in which one of these networks is named.
+/// Everything that is made for a network bears the first twelve digits of its id.
+///
+/// # Errors
+/// When `ip` or `nft` cannot be run.
+pub fn traces_of(networks: &[String]) -> Result<Vec<String>> {
+    let digits = |id: &String| id.replace('-', "").chars().take(12).collect::<String>();
+    let marks: Vec<String> = networks.iter().map(digits).collect();
+    let mut all = lines("ip", &["netns", "list"])?;
+    all.extend(lines("ip", &["-o", "link"])?);
+    all.extend(lines("ip", &["route", "show", "table", "all"])?);
+    all.extend(lines("nft", &["list", "ruleset"])?);
+    all.retain(|line| marks.iter().any(|mark| line.contains(mark.as_str())));
+    Ok(all.into_iter().collect())
+}
+
 /// A process of a cloud.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {
@@ -112,10 +137,16 @@ pub struct Process {
 #[must_use]
 pub fn processes_of(directory: &Path) -> Vec<Process> {
     let needle = directory.as_os_str().as_encoded_bytes();
+    let all = processes().into_iter();
+    all.filter(|process| concerns(process.id, needle)).collect()
+}
+
+/// Every process but this one.
+fn processes() -> Vec<Process> {
     let own = std::process::id();
     let all = fs::read_dir("/proc").into_iter().flatten().flatten();
     let ids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    ids.filter(|id| *id != own && concerns(*id, needle))
+    ids.filter(|id| *id != own)
         .map(|id| Process {
             id,
             program: program_of(id),

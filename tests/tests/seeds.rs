@@ -17,6 +17,7 @@ const USER_DATA: &str = "#!/bin/sh\necho planted >/root/from-user-data\necho the
 #[test]
 fn from_a_key_to_a_shell_and_back_to_nothing() -> Result<()> {
     let image = guest::image()?;
+    let alone = host::is_quiet();
     let before = Footprint::now()?;
     let cloud = Cloud::with_real_guests()?;
     let mine = tempfile::tempdir()?;
@@ -86,9 +87,28 @@ fn from_a_key_to_a_shell_and_back_to_nothing() -> Result<()> {
         Ok((!machines.iter().any(|p| p.program.starts_with("qemu"))).then_some(()))
     })?;
 
+    let networks = cloud.skybus(&["-f", "json", "network-list"])?.json()?;
+    let ids = networks
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|n| n["id"].as_str());
+    let ids: Vec<String> = ids.map(str::to_owned).collect();
     let data = cloud.data_dir();
     cloud.down(&["--purge"])?;
-    before_and_after(&before, &data)
+    let left = host::processes_of(&data);
+    ensure!(left.is_empty(), "these processes were left: {left:?}");
+    ensure!(!data.exists(), "{} was left", data.display());
+    let traces = host::traces_of(&ids)?;
+    ensure!(
+        traces.is_empty(),
+        "this was left of the networks: {traces:#?}"
+    );
+    // Every other difference would be another cloud's, if there is one.
+    if alone && host::is_quiet() {
+        Footprint::now()?.must_equal(&before)?;
+    }
+    Ok(())
 }
 
 fn its_owner_can_use_it(cloud: &Cloud, key: &std::path::Path) -> Result<()> {
@@ -140,11 +160,4 @@ fn it_can_be_turned_off_and_on(cloud: &Cloud, key: &std::path::Path) -> Result<(
         "its disk is new"
     );
     Ok(())
-}
-
-fn before_and_after(before: &Footprint, data: &std::path::Path) -> Result<()> {
-    let left = host::processes_of(data);
-    ensure!(left.is_empty(), "these processes were left: {left:?}");
-    ensure!(!data.exists(), "{} was left", data.display());
-    Footprint::now()?.must_equal(before)
 }
