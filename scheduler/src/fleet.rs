@@ -66,12 +66,12 @@ impl Fleet {
     pub fn beat(&self, beat: &HostBeat, now: Timestamp) -> bool {
         let mut hosts = self.write();
         let known = hosts.contains_key(&beat.host);
-        if beat.service == "network" {
-            if let Some(host) = hosts.get_mut(&beat.host) {
-                let first = host.network_seen == Timestamp::default();
-                host.network_seen = now;
-                return first;
-            }
+        if beat.service == "network"
+            && let Some(host) = hosts.get_mut(&beat.host)
+        {
+            let first = host.network_seen == Timestamp::default();
+            host.network_seen = now;
+            return first;
         }
         let host = hosts.entry(beat.host.clone()).or_insert_with(|| HostView {
             name: beat.host.clone(),
