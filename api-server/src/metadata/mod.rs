@@ -21,9 +21,9 @@ pub fn routes(routes: Routes) -> Routes {
         .get("/{*path}", Action::Signed, guest::answer)
 }
 
-/// What it serves to hosts, by signed address.
+/// What it serves to hosts, by signed address; and the guests' root, which nesting leaves out.
 pub fn internal(routes: Routes) -> Routes {
-    routes.get(
+    routes.get("/metadata/", Action::Signed, guest::answer).get(
         "/internal/config-drive/{server}",
         Action::Signed,
         config_drive::show,

@@ -166,6 +166,9 @@ fn equal(own: &Value, wanted: &str) -> bool {
         },
         Value::String(own) => own == wanted,
         Value::Array(list) => list.iter().any(|one| equal(one, wanted)),
-        other => other.to_string() == wanted,
+        Value::Number(own) => wanted
+            .parse()
+            .is_ok_and(|wanted| own.as_i64() == Some(wanted)),
+        Value::Object(_) => false,
     }
 }

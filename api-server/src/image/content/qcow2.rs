@@ -102,9 +102,14 @@ fn extensions(header: &Header<'_>, cluster: u64) -> Result<(), Refused> {
             _ => {
                 at = at
                     .saturating_add(8)
-                    .saturating_add(length.next_multiple_of(8))
+                    .saturating_add(length.next_multiple_of(8));
             }
         }
+    }
+    if at as u64 > cluster {
+        return Err(Refused::Damaged(
+            "one of its extensions is longer than the header",
+        ));
     }
     Ok(())
 }
