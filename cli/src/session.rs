@@ -1,6 +1,12 @@
 //! A command's conversation with the cloud: signed in once, each service found through the catalog.
 
-use std::{cell::RefCell, collections::BTreeMap, io::Read, thread, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    io::Read,
+    thread,
+    time::Duration,
+};
 
 use serde_json::Value;
 use ureq::http::Method;
@@ -9,6 +15,7 @@ use uuid::Uuid;
 use crate::{
     auth::{
         self, Account, Choice,
+        cache::{self, Place},
         token::{self, Token},
     },
     failure::Failure,
@@ -53,7 +60,10 @@ const LONGEST_WAIT: u64 = 8;
 pub(crate) struct Session {
     http: Http,
     account: Account,
-    token: Token,
+    token: RefCell<Token>,
+    /// Whether the token was kept from an earlier command.
+    kept: Cell<bool>,
+    place: Option<Place>,
     endpoints: RefCell<BTreeMap<Service, String>>,
 }
 
@@ -62,18 +72,27 @@ impl Session {
     pub(crate) fn open(choice: &Choice, debug: bool) -> Result<Self, Failure> {
         let account = auth::account(choice)?;
         let http = Http::new(debug);
-        let token = token::sign_in(&http, &account)?;
+        let place = Place::of(&account, cache::directory());
+        let known = place.as_ref().and_then(Place::read);
+        let kept = Cell::new(known.is_some());
+        let token = match known {
+            Some(token) => token,
+            None => fresh(&http, &account, place.as_ref())?,
+        };
+        let (token, endpoints) = (RefCell::new(token), RefCell::default());
         Ok(Self {
             http,
             account,
             token,
-            endpoints: RefCell::default(),
+            kept,
+            place,
+            endpoints,
         })
     }
 
     /// The project that is asked for.
-    pub(crate) fn project(&self) -> &str {
-        self.token.project()
+    pub(crate) fn project(&self) -> String {
+        self.token.borrow().project().to_owned()
     }
 
     /// The identity service's address, which tells this cloud from others.
@@ -129,7 +148,7 @@ impl Session {
         from: &mut dyn Read,
     ) -> Result<(), Failure> {
         let url = self.address(Service::Image, path)?;
-        let headers = vec![("x-auth-token", self.token.id.clone())];
+        let headers = vec![("x-auth-token", self.token.borrow().id.clone())];
         let body = Body::Bytes { length, from };
         self.http
             .send(Request {
@@ -184,6 +203,12 @@ impl Session {
         let url = self.address(service, path)?;
         for _ in 1..TRIES {
             let again = match self.once(&method, &url, body, headers) {
+                // Roles may have changed since, or the cloud itself.
+                Ok(answer) if matches!(answer.status, 401 | 403) && self.kept.take() => {
+                    *self.token.borrow_mut() =
+                        fresh(&self.http, &self.account, self.place.as_ref())?;
+                    continue;
+                }
                 Ok(answer) => match again(&answer) {
                     Some(again) => again,
                     None => return Ok(answer),
@@ -211,7 +236,7 @@ impl Session {
         headers: &[(&'static str, String)],
     ) -> Result<Answer, Failure> {
         let mut headers = headers.to_vec();
-        headers.push(("x-auth-token", self.token.id.clone()));
+        headers.push(("x-auth-token", self.token.borrow().id.clone()));
         self.http.send(Request {
             method: method.clone(),
             url: url.to_owned(),
@@ -235,7 +260,7 @@ impl Session {
     fn find(&self, service: Service) -> Result<String, Failure> {
         let (kinds, version) = service.in_catalog();
         let region = self.account.region.as_deref();
-        if let Some(endpoint) = self.token.endpoint(kinds, region) {
+        if let Some(endpoint) = self.token.borrow().endpoint(kinds, region) {
             return Ok(url::versioned(endpoint, version));
         }
         // Identity is where the token came from, and what only skybus has stands beside it.
@@ -257,6 +282,15 @@ impl Session {
             }),
         }
     }
+}
+
+/// Signs in, and keeps the token for the next command.
+fn fresh(http: &Http, account: &Account, place: Option<&Place>) -> Result<Token, Failure> {
+    let token = token::sign_in(http, account)?;
+    if let Some(place) = place {
+        place.write(&token);
+    }
+    Ok(token)
 }
 
 /// A reason to send a request once more.

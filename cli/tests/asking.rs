@@ -456,3 +456,31 @@ fn a_role_is_given_with_an_empty_put() {
             .is_empty()
     );
 }
+
+#[cfg(unix)]
+#[test]
+fn a_token_is_used_again_and_renewed_when_it_is_refused() {
+    let cloud = cloud();
+    let cache = tempfile::tempdir().unwrap();
+    let list = || {
+        let mut command = cloud.skybus(&["list"]);
+        let output = command
+            .env("XDG_CACHE_HOME", cache.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    let path = "/compute/v2.1/servers/detail";
+    let refusal = json!({"error": {"code": 401, "message": "the token has expired"}});
+    cloud
+        .answers("GET", path, 200, &json!({"servers": []}))
+        .answers("GET", path, 200, &json!({"servers": []}))
+        .answers("GET", path, 401, &refusal)
+        .answers("GET", path, 200, &json!({"servers": []}));
+    let sign_ins = || cloud.seen("POST", "/identity/v3/auth/tokens").len();
+    list();
+    list();
+    assert_eq!(sign_ins(), 1);
+    list();
+    assert_eq!((sign_ins(), cloud.seen("GET", path).len()), (2, 4));
+}

@@ -3,6 +3,7 @@
 //! A cloud that is named (`--os-cloud`, `OS_CLOUD`) comes from a file. Otherwise the variables decide
 //! when `OS_AUTH_URL` is set, and otherwise the file, when it leaves no doubt about which cloud is meant.
 
+pub(crate) mod cache;
 pub(crate) mod clouds;
 pub(crate) mod environment;
 pub(crate) mod token;

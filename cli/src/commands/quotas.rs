@@ -60,7 +60,7 @@ impl Command {
             Self::QuotaShow { project } => {
                 let id = match project {
                     Some(project) => resolve::id(&session, PROJECT, &project)?,
-                    None => session.project().to_owned(),
+                    None => session.project(),
                 };
                 let quota = read(&session, &id)?;
                 context.output.show(&rows(&quota), &quota)

@@ -12,10 +12,11 @@ use serde_json::Value;
 
 use super::{
     networks::fixed_ips,
-    word::{become_program, cache_directory, find},
+    word::{become_program, find},
 };
 use crate::{
     arguments::Context,
+    auth::cache,
     failure::Failure,
     http::url::with_query,
     output::cell::plain,
@@ -157,7 +158,7 @@ fn namespace(network: &str) -> String {
 
 /// The file in which this cloud's host keys are remembered; none when there is no place for it.
 fn known_hosts(cloud: &str) -> Option<PathBuf> {
-    let directory = cache_directory()?;
+    let directory = cache::directory()?;
     std::fs::create_dir_all(&directory).ok()?;
     let name: String = cloud
         .chars()

@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    ffi::{OsStr, OsString},
+    ffi::OsString,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
@@ -97,14 +97,6 @@ fn unknown(word: &str) -> Failure {
         None => "`skybus --help` shows the commands".to_owned(),
     };
     Failure::usage(format!("there is no command {word:?}"), next)
-}
-
-/// The directory for what may be thrown away, `~/.cache/skybus`.
-pub(crate) fn cache_directory() -> Option<PathBuf> {
-    let set = |name: &str| env::var_os(name).filter(|v| !v.is_empty());
-    let base = set("XDG_CACHE_HOME").map(PathBuf::from);
-    let base = base.or_else(|| set("HOME").map(|home| Path::new(&home).join(".cache")));
-    base.map(|dir| dir.join(OsStr::new("skybus")))
 }
 
 #[cfg(test)]
