@@ -5,7 +5,7 @@ use skybus_model::{
     id::MessageId,
     message::{Context, Outbox, Outgoing},
 };
-use sqlx::{QueryBuilder, any::AnyRow};
+use sqlx::{AssertSqlSafe, any::AnyRow};
 
 use crate::{Error, Result, Store, Tx, row::Columns};
 
@@ -73,14 +73,59 @@ impl Outbox for Store {
         }
         // Sent rows are of no further use: what happened is told by operations, hops and events.
         let mut tx = self.begin().await?;
-        let mut query = QueryBuilder::new("DELETE FROM outbox WHERE id IN (");
-        let mut list = query.separated(", ");
+        // Numbered by hand: sqlx's own builder writes `?`, which PostgreSQL does not read.
+        let places: Vec<String> = (1..=ids.len()).map(|n| format!("${n}")).collect();
+        let text = format!("DELETE FROM outbox WHERE id IN ({})", places.join(", "));
+        let mut query = sqlx::query(AssertSqlSafe(text));
         for id in ids {
-            list.push_bind(id.to_string());
+            query = query.bind(id.to_string());
         }
-        query.push(")");
-        query.build().execute(tx.conn()).await?;
+        query.execute(tx.conn()).await?;
         tx.commit().await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use skybus_model::message::notification::Notification;
+
+    use super::*;
+    use crate::testing::TestStore;
+
+    async fn what_was_sent_is_not_sent_again(store: &Store) {
+        let notification = Notification {
+            publisher_id: "api.skybus".into(),
+            event_type: "compute.instance.update".into(),
+            payload: serde_json::json!({}),
+            request_id: "req-1".into(),
+            project_id: String::new(),
+        };
+        let mut tx = store.begin().await.unwrap();
+        for _ in 0..3 {
+            let message = Outgoing::notification(&notification, &Context::begin());
+            tx.send(message).await.unwrap();
+        }
+        let messages = tx.commit().await.unwrap();
+        let later = Timestamp::now().after(Duration::from_secs(1));
+        assert_eq!(store.unsent(later, 10).await.unwrap(), messages);
+        store.sent(&[messages[0].id, messages[2].id]).await.unwrap();
+        assert_eq!(
+            store.unsent(later, 10).await.unwrap(),
+            [messages[1].clone()]
+        );
+        assert_eq!(waiting(store).await.unwrap().0, 1);
+    }
+
+    #[tokio::test]
+    async fn on_sqlite() {
+        what_was_sent_is_not_sent_again(&TestStore::sqlite().await.store).await;
+    }
+
+    #[tokio::test]
+    async fn on_postgresql() {
+        what_was_sent_is_not_sent_again(&TestStore::postgres().await.store).await;
     }
 }
