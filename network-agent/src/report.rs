@@ -118,6 +118,7 @@ impl Reporter {
                 .filter(|(_, port)| !troubles.contains_key(&port.spec.network.id))
                 .map(|(id, port)| PortFact {
                     port: *id,
+                    network: port.spec.network.id,
                     generation: port.generation,
                 })
                 .collect();

@@ -52,7 +52,7 @@ async fn round(engine: &Engine, away_since: Option<Timestamp>) -> skybus_store::
     }
     for operation in operations::due(&engine.store, Timestamp::now(), MOST).await? {
         let mut tx = engine.store.begin().await?;
-        let done = overdue::look_after(&mut tx, operation.id, &engine.key).await?;
+        let done = overdue::look_after(&mut tx, &operation, &engine.key).await?;
         engine.relay.push(tx.commit().await?);
         if done != Done::Nothing {
             tracing::info!(operation = %operation.id, server = %operation.server,

@@ -180,7 +180,11 @@ fn events() -> Vec<Sample> {
             NetworkInventory {
                 host,
                 order,
-                ports: vec![PortFact { port, generation }],
+                ports: vec![PortFact {
+                    port,
+                    network: NetworkId::from_uuid(port.uuid()),
+                    generation,
+                }],
             },
             "NetworkInventory",
         ),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Event, Message, Service};
 use crate::{
     Fault, Generation, HostName, Order,
-    id::{OperationId, PortId, ServerId},
+    id::{NetworkId, OperationId, PortId, ServerId},
     operation::Hop,
     server::Power,
 };
@@ -108,6 +108,8 @@ pub struct NetworkInventory {
 pub struct PortFact {
     /// The port.
     pub port: PortId,
+    /// Its network.
+    pub network: NetworkId,
     /// The generation of the last command that was applied.
     pub generation: Generation,
 }

@@ -12,7 +12,7 @@ use skybus_model::{
     message::{
         Context, Outgoing,
         command::{PortRemove, ServerRemove},
-        event::{ComputeInventory, NetworkInventory, ServerFact, ServerReport},
+        event::{ComputeInventory, NetworkInventory, PortFact, ServerFact, ServerReport},
     },
     server::VmState,
 };
@@ -144,48 +144,38 @@ pub async fn ports(
     let mut there: HashMap<PortId, _> = inventory
         .ports
         .iter()
-        .map(|fact| (fact.port, fact.generation))
+        .map(|fact| (fact.port, fact))
         .collect();
     let mut specs = Specs::default();
     for port in ports::on_host(tx.conn(), host).await? {
         let has = there.remove(&port.id);
         let settled = port.status == ports::ACTIVE && inventory.order > port.order;
-        if settled && has.is_none_or(|generation| generation < port.generation) {
+        if settled && has.is_none_or(|fact| fact.generation < port.generation) {
             binding::ensure(tx, &mut specs, &port, None, context).await?;
             repairs.ensured += 1;
         }
     }
-    for (id, generation) in there {
-        let Some(remove) = unwanted(tx, id, generation, host).await? else {
-            continue;
-        };
-        tx.send(Outgoing::to_host(host, &remove, context)).await?;
-        repairs.removed += 1;
+    for fact in there.into_values() {
+        if let Some(remove) = unwanted(tx, fact, host).await? {
+            tx.send(Outgoing::to_host(host, &remove, context)).await?;
+            repairs.removed += 1;
+        }
     }
     Ok(repairs)
 }
 
-async fn unwanted(
-    tx: &mut Tx,
-    id: PortId,
-    generation: skybus_model::Generation,
-    host: &HostName,
-) -> Result<Option<PortRemove>> {
-    match ports::get(tx.conn(), id, Scope::Everything).await {
-        Ok(port) if port.host.as_ref() == Some(host) => Ok(None),
-        Ok(port) => Ok(Some(PortRemove {
-            operation: None,
-            port: id,
-            network: port.network,
-            generation: port.generation.max(generation),
-        })),
+async fn unwanted(tx: &mut Tx, fact: &PortFact, host: &HostName) -> Result<Option<PortRemove>> {
+    let generation = match ports::get(tx.conn(), fact.port, Scope::Everything).await {
+        Ok(port) if port.host.as_ref() == Some(host) => return Ok(None),
+        Ok(port) => port.generation.max(fact.generation),
         // The row went with its server. A port holds nothing that could be lost.
-        Err(Error::NotFound(_)) => Ok(Some(PortRemove {
-            operation: None,
-            port: id,
-            network: skybus_model::id::NetworkId::from_uuid(id.uuid()),
-            generation: generation.next(),
-        })),
-        Err(error) => Err(error),
-    }
+        Err(Error::NotFound(_)) => fact.generation.next(),
+        Err(error) => return Err(error),
+    };
+    Ok(Some(PortRemove {
+        operation: None,
+        port: fact.port,
+        network: fact.network,
+        generation,
+    }))
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use skybus_model::{
     Fault, FaultCode, Timestamp,
-    id::OperationId,
     operation::{Hop, OperationKind, Step},
+    server::VmState,
 };
 
 use super::{failed, gone, placed, tell_host};
@@ -37,12 +37,11 @@ pub enum Done {
 ///
 /// # Errors
 /// [`crate::Error::Broken`] when the database fails.
-pub async fn look_after(tx: &mut Tx, id: OperationId, key: &PathKey) -> Result<Done> {
+pub async fn look_after(tx: &mut Tx, due: &Operation, key: &PathKey) -> Result<Done> {
     let now = Timestamp::now();
-    let found = operations::load(tx, id).await?;
-    let mut server = servers::load(tx, found.server).await?;
-    // Read again: the row's lock is only held since the line above.
-    let mut operation = operations::load(tx, id).await?;
+    // The server first, as everywhere: its row is the lock. What was read before may be old.
+    let mut server = servers::load(tx, due.server).await?;
+    let mut operation = operations::load(tx, due.id).await?;
     if operation.step.ended() || operation.wake_at > now {
         return Ok(Done::Nothing);
     }
@@ -58,7 +57,7 @@ pub async fn look_after(tx: &mut Tx, id: OperationId, key: &PathKey) -> Result<D
         placed::ask(tx, &operation).await?;
         return wait_longer(tx, operation, "asked the schedulers again").await;
     }
-    if host_is_up(tx, &server).await? {
+    if is_up(tx, &server, "compute").await? {
         tell_host(tx, &server, &operation, key).await?;
         if operation.kind == OperationKind::Boot {
             tell_network(tx, &server, &operation).await?;
@@ -76,17 +75,16 @@ pub async fn look_after(tx: &mut Tx, id: OperationId, key: &PathKey) -> Result<D
 async fn delete(
     tx: &mut Tx,
     server: &mut Server,
-    mut operation: Operation,
+    operation: Operation,
     key: &PathKey,
 ) -> Result<Done> {
-    if !host_is_up(tx, server).await? {
+    // The machine is gone, only its ports are not, and whoever should take them away is silent.
+    let late = server.state.vm == VmState::Deleted && Timestamp::now() >= operation.deadline;
+    if !is_up(tx, server, "compute").await? || late && !is_up(tx, server, "network").await? {
         gone::behind_silent_host(tx, server, operation).await?;
         return Ok(Done::Ended);
     }
     tell_host(tx, server, &operation, key).await?;
-    operation.deadline = operation
-        .deadline
-        .max(Timestamp::now().after(operation.kind.patience()));
     wait_longer(tx, operation, "told the host again").await
 }
 
@@ -110,11 +108,11 @@ async fn wait_longer(tx: &mut Tx, mut operation: Operation, what: &str) -> Resul
     Ok(Done::SentAgain)
 }
 
-async fn host_is_up(tx: &mut Tx, server: &Server) -> Result<bool> {
+async fn is_up(tx: &mut Tx, server: &Server, service: &str) -> Result<bool> {
     let Some(host) = &server.host else {
         return Ok(false);
     };
-    let service = services::find(tx, host, "compute").await?;
+    let service = services::find(tx, host, service).await?;
     Ok(service.is_some_and(|service| service.is_up(Timestamp::now())))
 }
 

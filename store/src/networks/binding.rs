@@ -34,9 +34,10 @@ pub async fn bind(
     // First all rows are locked, then all is read: no neighbour that is added meanwhile is missed.
     for port in ports::of_server(tx.conn(), server).await? {
         subnets::lock(tx, port.subnet).await?;
+        // Another host counts for itself: what the last one said is no measure for it.
         sqlx::query(
             "UPDATE ports SET host = $2, status = $3, stale = 0, generation = generation + 1, \
-             updated_at = $4 WHERE id = $1",
+             epoch = 0, seq = 0, updated_at = $4 WHERE id = $1",
         )
         .bind(port.id.to_string())
         .bind(host.as_str().to_owned())

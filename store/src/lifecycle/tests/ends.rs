@@ -92,7 +92,7 @@ async fn a_delete_behind_a_silent_host(mut story: Story) {
     let mut due = delete.clone();
     due.wake_at = skybus_model::Timestamp(0);
     operations::save(&mut tx, &due).await.unwrap();
-    let done = overdue::look_after(&mut tx, delete.id, &story.cloud.key)
+    let done = overdue::look_after(&mut tx, &delete, &story.cloud.key)
         .await
         .unwrap();
     tx.commit().await.unwrap();

@@ -38,7 +38,7 @@ async fn look_after(
     operation.wake_at = Timestamp(0);
     change(&mut operation);
     operations::save(&mut tx, &operation).await.unwrap();
-    let done = overdue::look_after(&mut tx, id, &story.cloud.key)
+    let done = overdue::look_after(&mut tx, &operation, &story.cloud.key)
         .await
         .unwrap();
     tx.commit().await.unwrap();
