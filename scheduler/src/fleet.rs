@@ -2,15 +2,22 @@
 
 use std::{
     collections::HashMap,
-    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{
+        PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
 };
 
 use skybus_model::{
     HostName, Timestamp,
     host::Resources,
-    message::heartbeat::{DOWN_AFTER, HostBeat},
+    message::heartbeat::{BEAT_EVERY, DOWN_AFTER, HostBeat},
 };
 use skybus_store::{hosts::Host, services::Service};
+
+/// After so much listening every host that is alive has been heard, and silence means something.
+const HEARD_OUT_AFTER: Duration = Duration::from_secs(BEAT_EVERY.as_secs() + 1);
 
 /// One compute host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,10 +65,31 @@ impl HostView {
 /// The hosts. Shared by the parts of the process.
 #[derive(Debug, Default)]
 pub struct Fleet {
+    /// When this process began to hear beats: its start, or the broker's return. Microseconds.
+    listening_since: AtomicI64,
     hosts: RwLock<HashMap<HostName, HostView>>,
 }
 
 impl Fleet {
+    /// From now on beats are heard; before, they could not be.
+    pub fn listen(&self, now: Timestamp) {
+        self.listening_since.store(now.micros(), Ordering::Relaxed);
+    }
+
+    /// For how long beats have been heard.
+    #[must_use]
+    pub fn listening_for(&self, now: Timestamp) -> Duration {
+        now.since(Timestamp(self.listening_since.load(Ordering::Relaxed)))
+    }
+
+    /// Whether a host's silence means something: after a start, or the return of the broker, every host
+    /// gets the time of one beat to be heard.
+    #[must_use]
+    pub fn is_heard_out(&self, now: Timestamp) -> bool {
+        let silent = |host: &HostView| !host.is_up(now) || !host.has_network(now);
+        self.listening_for(now) >= HEARD_OUT_AFTER || !self.read().values().any(silent)
+    }
+
     /// Notes a heartbeat; whether the host, or what it says of itself, is new.
     pub fn beat(&self, beat: &HostBeat, now: Timestamp) -> bool {
         let mut hosts = self.write();

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use skybus_bus::{Bus, Settings, Subscription, relay::Relay};
-use skybus_model::message::Service;
+use skybus_model::{Timestamp, message::Service};
 use skybus_role::{Role, config, log};
 use skybus_scheduler::{
     config::Config,
@@ -81,7 +81,21 @@ fn spawn(
     });
     let registry = Arc::new(Registry::default());
     let (keeper, kept, end) = (registry.clone(), store.clone(), token.clone());
-    role.spawn("registry", async move { keeper.keep(&kept, end).await });
+    let (known, ears) = (fleet.clone(), bus.clone());
+    role.spawn("registry", async move {
+        keeper.keep((&kept, &known, &ears), end).await
+    });
+    let (known, mut connections) = (fleet.clone(), bus.on_reconnect());
+    let end = token.clone();
+    role.spawn("ears", async move {
+        loop {
+            known.listen(Timestamp::now());
+            tokio::select! {
+                () = end.cancelled() => return Ok(()),
+                changed = connections.changed() => changed?,
+            }
+        }
+    });
     role.spawn(
         "fleet",
         registry::follow(store, fleet.clone(), token.clone()),

@@ -1,6 +1,6 @@
 //! The handler of `server.place`, from top to bottom: load, filter, weigh, claim, write down, send.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use skybus_bus::{Delivery, Verdict, relay::Relay};
 use skybus_model::{Fault, FaultCode, HostName, Timestamp, message::command::ServerPlace};
@@ -43,6 +43,7 @@ impl Placer {
             Ok(command) => command,
             Err(error) => return error.into(),
         };
+        self.hear_out().await;
         match self.place(&command).await {
             Ok(()) => Verdict::Ack,
             Err(skybus_store::Error::NotFound(what)) => {
@@ -52,6 +53,13 @@ impl Placer {
                 tracing::warn!(server = %command.server, %error, "cannot place now");
                 Verdict::Retry
             }
+        }
+    }
+
+    /// Waits until it can be known which hosts are silent.
+    async fn hear_out(&self) {
+        while !self.fleet.is_heard_out(Timestamp::now()) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 

@@ -5,12 +5,16 @@
 
 use std::{collections::HashMap, sync::Mutex, time::Duration};
 
-use skybus_bus::{Delivery, Verdict};
-use skybus_model::{HostName, Timestamp, host::Resources, message::heartbeat::HostBeat};
+use skybus_bus::{Bus, Delivery, Verdict};
+use skybus_model::{
+    HostName, Order, Timestamp,
+    host::Resources,
+    message::heartbeat::{BEAT_EVERY, HostBeat},
+};
 use skybus_store::{
     Store,
     hosts::{self, Host},
-    services,
+    services::{self, SCHEDULER},
 };
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -47,11 +51,18 @@ impl Registry {
         Verdict::Ack
     }
 
-    /// Writes down what is heard until the token is cancelled.
+    /// Writes down what is heard until the token is cancelled; and, once it has listened long enough for
+    /// silence to mean something, that this scheduler listens. Where nobody does, nobody's silence counts.
     ///
     /// # Errors
     /// None so far: a database that is away is tried again.
-    pub async fn keep(&self, store: &Store, token: CancellationToken) -> anyhow::Result<()> {
+    pub async fn keep(
+        &self,
+        (store, fleet, bus): (&Store, &Fleet, &Bus),
+        token: CancellationToken,
+    ) -> anyhow::Result<()> {
+        let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let host = HostName::from_machine(machine.trim());
         loop {
             tokio::select! {
                 () = token.cancelled() => return Ok(()),
@@ -62,11 +73,32 @@ impl Registry {
                 .heard
                 .lock()
                 .map(|mut heard| std::mem::take(&mut *heard));
-            let batch = batch.unwrap_or_default();
+            let mut batch = batch.unwrap_or_default();
+            let now = Timestamp::now();
+            if bus.connected() && fleet.listening_for(now) >= 2 * BEAT_EVERY {
+                batch.insert(
+                    (host.clone(), SCHEDULER.to_owned()),
+                    (listens(&host, now), now),
+                );
+            }
             if let Err(error) = write(store, batch.values()).await {
                 tracing::warn!(%error, "heartbeats cannot be written down; they will come again");
             }
         }
+    }
+}
+
+fn listens(host: &HostName, now: Timestamp) -> HostBeat {
+    HostBeat {
+        host: host.clone(),
+        service: SCHEDULER.to_owned(),
+        zone: "internal".to_owned(),
+        order: Order::default(),
+        at: now,
+        capacity: Resources::default(),
+        free: Resources::default(),
+        hypervisor: String::new(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
     }
 }
 

@@ -40,6 +40,9 @@ impl Service {
     }
 }
 
+/// The schedulers' own entry: it says that somebody listens to heartbeats.
+pub const SCHEDULER: &str = "scheduler";
+
 fn read(row: &AnyRow) -> Result<Service> {
     Ok(Service {
         id: row.word("id")?,
@@ -78,6 +81,27 @@ pub async fn find(tx: &mut Tx, host: &HostName, service: &str) -> Result<Option<
         .fetch_optional(tx.conn())
         .await?;
     row.as_ref().map(read).transpose()
+}
+
+/// Whether a host's service is dead: an operator said so, or it is silent although somebody listens. While
+/// no scheduler listens (they are down, or the broker was away), silence says nothing.
+///
+/// # Errors
+/// [`Error::Broken`] when the database fails.
+pub async fn is_down(tx: &mut Tx, host: &HostName, service: &str) -> Result<bool> {
+    let now = Timestamp::now();
+    let Some(found) = find(tx, host, service).await? else {
+        return Ok(true);
+    };
+    if found.forced_down || found.is_up(now) {
+        return Ok(found.forced_down);
+    }
+    let heard: Option<i64> =
+        sqlx::query_scalar("SELECT MAX(last_seen) FROM services WHERE service = $1")
+            .bind(SCHEDULER)
+            .fetch_one(tx.conn())
+            .await?;
+    Ok(heard.is_some_and(|heard| now.since(Timestamp(heard)) < DOWN_AFTER))
 }
 
 /// Notes that a service was heard.

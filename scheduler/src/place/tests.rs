@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use skybus_bus::{Bus, Delivery, Settings, Verdict, relay::Relay};
 use skybus_model::{
-    HostName,
+    HostName, Timestamp,
     host::Resources,
     id::{OperationId, ServerId},
     message::{Context, Outgoing, Service, command::ServerPlace},
@@ -187,4 +187,26 @@ async fn a_message_that_cannot_be_read_is_rejected_at_once() {
     );
     delivery.body = b"\xff\x00".to_vec();
     assert!(matches!(placer.handle(delivery).await, Verdict::Reject(_)));
+}
+
+#[tokio::test]
+async fn after_a_start_silent_hosts_get_the_time_of_a_beat_before_a_boot_is_refused() {
+    let test = TestStore::sqlite().await;
+    let cloud = TestCloud::new(test.store.clone()).await;
+    let host = cloud.host("a", TWO_SMALL).await;
+    cloud.silence(&host).await;
+    let placer = scheduler(&cloud).await;
+    placer.fleet.listen(Timestamp::now());
+    let (server, operation) = cloud.boot("vm").await;
+    let placing = {
+        let placer = placer.clone();
+        tokio::spawn(async move { placer.handle(place(server, operation)).await })
+    };
+    for service in ["compute", "network"] {
+        placer
+            .fleet
+            .beat(&cloud.beat(&host, service, TWO_SMALL), Timestamp::now());
+    }
+    assert_eq!(placing.await.unwrap(), Verdict::Ack);
+    assert_eq!(host_of(&cloud, server).await, Some(host));
 }

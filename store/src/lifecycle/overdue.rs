@@ -57,7 +57,7 @@ pub async fn look_after(tx: &mut Tx, due: &Operation, key: &PathKey) -> Result<D
         placed::ask(tx, &operation).await?;
         return wait_longer(tx, operation, "asked the schedulers again").await;
     }
-    if is_up(tx, &server, "compute").await? {
+    if !is_down(tx, &server, "compute").await? {
         tell_host(tx, &server, &operation, key).await?;
         if operation.kind == OperationKind::Boot {
             tell_network(tx, &server, &operation).await?;
@@ -80,7 +80,7 @@ async fn delete(
 ) -> Result<Done> {
     // The machine is gone, only its ports are not, and whoever should take them away is silent.
     let late = server.state.vm == VmState::Deleted && Timestamp::now() >= operation.deadline;
-    if !is_up(tx, server, "compute").await? || late && !is_up(tx, server, "network").await? {
+    if is_down(tx, server, "compute").await? || late && is_down(tx, server, "network").await? {
         gone::behind_silent_host(tx, server, operation).await?;
         return Ok(Done::Ended);
     }
@@ -108,12 +108,11 @@ async fn wait_longer(tx: &mut Tx, mut operation: Operation, what: &str) -> Resul
     Ok(Done::SentAgain)
 }
 
-async fn is_up(tx: &mut Tx, server: &Server, service: &str) -> Result<bool> {
-    let Some(host) = &server.host else {
-        return Ok(false);
-    };
-    let service = services::find(tx, host, service).await?;
-    Ok(service.is_some_and(|service| service.is_up(Timestamp::now())))
+async fn is_down(tx: &mut Tx, server: &Server, service: &str) -> Result<bool> {
+    match &server.host {
+        Some(host) => services::is_down(tx, host, service).await,
+        None => Ok(true),
+    }
 }
 
 fn silent(server: &Server) -> Fault {
@@ -145,10 +144,16 @@ fn too_late(server: &Server, operation: &Operation) -> Fault {
 /// [`crate::Error::Broken`] when the database fails.
 pub async fn forgive(store: &Store, time: Duration) -> Result<u64> {
     let mut tx = store.begin().await?;
-    let done = sqlx::query("UPDATE operations SET deadline = deadline + $1 WHERE ended_at IS NULL")
-        .bind(i64::try_from(time.as_micros()).unwrap_or(0))
-        .execute(tx.conn())
-        .await?;
+    // Nor is anybody looked after before it can be known who is silent.
+    let patience = Timestamp::now().after(skybus_model::message::heartbeat::DOWN_AFTER);
+    let done = sqlx::query(
+        "UPDATE operations SET deadline = deadline + $1, \
+         wake_at = CASE WHEN wake_at < $2 THEN $2 ELSE wake_at END WHERE ended_at IS NULL",
+    )
+    .bind(i64::try_from(time.as_micros()).unwrap_or(0))
+    .bind(patience.micros())
+    .execute(tx.conn())
+    .await?;
     tx.commit().await?;
     Ok(done.rows_affected())
 }

@@ -107,7 +107,8 @@ impl TestCloud {
             servers: 0,
         };
         hosts::register(&mut tx, &row).await.expect("a host");
-        for service in ["compute", "network"] {
+        // Somebody listens, so a silent host is a dead one.
+        for service in ["compute", "network", services::SCHEDULER] {
             let beat = self.beat(&host, service, capacity);
             services::heard(&mut tx, &beat, Timestamp::now())
                 .await
@@ -143,7 +144,7 @@ impl TestCloud {
     /// When the database fails.
     pub async fn silence(&self, host: &HostName) {
         let mut tx = self.store.begin().await.expect("a transaction");
-        sqlx::query("UPDATE services SET last_seen = 0 WHERE host = $1")
+        sqlx::query("UPDATE services SET last_seen = 0 WHERE host = $1 AND service <> 'scheduler'")
             .bind(host.as_str().to_owned())
             .execute(tx.conn())
             .await

@@ -21,6 +21,7 @@ on_both! {
     a_host_that_fails_a_build_is_not_asked_twice
     an_image_that_is_broken_is_not_tried_elsewhere
     a_host_that_dies_in_a_build
+    nobody_is_dead_while_nobody_listens
     repeated_and_reordered_reports
     another_hosts_word_is_not_taken
     a_silent_scheduler_is_asked_again_and_then_the_boot_fails
@@ -199,4 +200,24 @@ async fn a_guest_of_nobody(mut story: Story) {
         story.operations(server).await[1].kind,
         OperationKind::Delete
     );
+}
+
+async fn nobody_is_dead_while_nobody_listens(mut story: Story) {
+    let (booting, operation) = story.cloud.boot("vm1").await;
+    let a = story.a.clone();
+    story.place(booting, operation, &a).await;
+    let leaving = story.running("vm2").await;
+    story.ask(leaving, Request::Delete).await.unwrap();
+    let delete = story.operations(leaving).await[1].id;
+    let mut tx = story.cloud.store.begin().await.unwrap();
+    sqlx::query("UPDATE services SET last_seen = 0")
+        .execute(tx.conn())
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    // All schedulers were down: the host is told again, and nothing is taken away from it.
+    assert_eq!(look_after(&story, operation, |_| ()).await, Done::SentAgain);
+    assert_eq!(look_after(&story, delete, |_| ()).await, Done::SentAgain);
+    assert_eq!(story.server(booting).await.host, Some(a));
+    assert_eq!(story.server(leaving).await.state.status(), "ACTIVE");
 }
