@@ -34,12 +34,22 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Handles one heartbeat.
+    /// Handles one heartbeat. The broker has checked its key against the sender's account; so the body
+    /// must speak of the host and the service that the key names.
     pub fn hear(&self, fleet: &Fleet, delivery: &Delivery) -> Verdict {
         let beat: HostBeat = match delivery.decode() {
             Ok(beat) => beat,
             Err(error) => return error.into(),
         };
+        let own = format!("{}.{}.", beat.service, beat.host);
+        if !delivery.routing_key.starts_with(&own) {
+            tracing::warn!(
+                key = delivery.routing_key,
+                claims = own,
+                "a beat of another's"
+            );
+            return Verdict::Reject("it speaks of another host than its routing key".to_owned());
+        }
         let now = Timestamp::now();
         let new = fleet.beat(&beat, now);
         if let Ok(mut heard) = self.heard.lock() {

@@ -210,3 +210,30 @@ async fn after_a_start_silent_hosts_get_the_time_of_a_beat_before_a_boot_is_refu
     assert_eq!(placing.await.unwrap(), Verdict::Ack);
     assert_eq!(host_of(&cloud, server).await, Some(host));
 }
+
+#[tokio::test]
+async fn a_beat_that_speaks_of_another_host_is_not_believed() {
+    let test = TestStore::sqlite().await;
+    let cloud = TestCloud::new(test.store.clone()).await;
+    let host = cloud.host("a", TWO_SMALL).await;
+    let beat = cloud.beat(&host, "compute", Resources::default());
+    let body = serde_json::to_vec(&beat).unwrap();
+    let mut delivery = place(ServerId::random(), OperationId::random());
+    delivery.kind = "host.beat/1".to_owned();
+    delivery.body = body;
+    let (fleet, registry) = (Fleet::default(), registry::Registry::default());
+    for forged in [
+        "compute.b.host.beat",
+        "network.a.host.beat",
+        "compute.aa.host.beat",
+    ] {
+        delivery.routing_key = forged.to_owned();
+        assert!(
+            matches!(registry.hear(&fleet, &delivery), Verdict::Reject(_)),
+            "{forged}"
+        );
+    }
+    assert!(fleet.read().is_empty());
+    delivery.routing_key = "compute.a.host.beat".to_owned();
+    assert_eq!(registry.hear(&fleet, &delivery), Verdict::Ack);
+}

@@ -175,17 +175,26 @@ pub async fn port(tx: &mut Tx, report: &PortReport, sender: &HostName) -> Result
     if *sender != report.host {
         return Ok(Outcome::NotTheirs);
     }
+    // The server first, as everywhere: its row is the lock.
+    let port = match ports::get(tx.conn(), report.port, Scope::Everything).await {
+        Ok(port) => port,
+        Err(Error::NotFound(_)) => return Ok(Outcome::NotTheirs),
+        Err(error) => return Err(error),
+    };
+    if let Some(server) = port.server {
+        servers::load(tx, server).await?;
+    }
     match binding::record(tx, report).await? {
         Recorded::News => {}
         Recorded::Old => return Ok(Outcome::Old),
         Recorded::NotTheirs => return Ok(Outcome::NotTheirs),
     }
-    let port = ports::get(tx.conn(), report.port, Scope::Everything).await?;
     let Some(id) = port.server else {
         return Ok(Outcome::Recorded);
     };
-    if let Some(operation) = report.operation {
-        hops::add(tx, operation, &report.hops).await?;
+    let open = operations::open_of(tx, id).await?;
+    if let Some(operation) = open.iter().find(|one| Some(one.id) == report.operation) {
+        hops::add(tx, operation.id, &report.hops).await?;
     }
     match (report.state, &report.fault) {
         (PortState::Absent, _) => port_gone(tx, id, &port).await?,
