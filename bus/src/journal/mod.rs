@@ -12,7 +12,13 @@ mod tx;
 #[cfg(test)]
 mod tests;
 
-use std::{path::Path, time::Duration};
+use std::{
+    fs::{self, OpenOptions, Permissions},
+    io,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::Path,
+    time::Duration,
+};
 
 use serde::de::DeserializeOwned;
 use skybus_model::{Timestamp, id::MessageId, message::Context};
@@ -86,10 +92,10 @@ impl Journal {
     /// # Errors
     /// When the file cannot be opened or written.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        keep_private(path.as_ref()).map_err(sqlx::Error::Io)?;
         // FULL, because an acknowledged command must survive a power cut.
         let options = SqliteConnectOptions::new()
             .filename(path)
-            .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(10));
@@ -214,4 +220,23 @@ impl Journal {
         self.readers.close().await;
         self.writer.close().await;
     }
+}
+
+/// Makes the file for its owner alone, and takes it from others where it was theirs to read: commands
+/// carry signed paths to images and config drives. SQLite gives what it puts beside the file the same mode.
+fn keep_private(path: &Path) -> io::Result<()> {
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)?;
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        match fs::set_permissions(&name, Permissions::from_mode(0o600)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
 }

@@ -1,5 +1,11 @@
 //! The journal, opened, killed and opened again.
 
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    path::PathBuf,
+};
+
 use skybus_model::{
     Generation, Timestamp,
     id::{OperationId, ServerId},
@@ -160,4 +166,31 @@ async fn a_record_of_another_form_is_an_error_and_not_a_guess() {
             .await
             .is_err()
     );
+}
+
+#[tokio::test]
+async fn nobody_else_reads_it_even_where_an_older_one_was_open_to_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal.db");
+    let files = || {
+        let mut all: Vec<_> = fs::read_dir(dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        all.sort();
+        all
+    };
+    let mode = |path: &PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let journal = Journal::open(&path).await.unwrap();
+    journal.accept(&command()).await.unwrap();
+    assert_eq!(files().len(), 3, "the file, its log and the log's index");
+    assert!(files().iter().all(|file| mode(file) == 0o600));
+
+    for file in files() {
+        fs::set_permissions(file, Permissions::from_mode(0o644)).unwrap();
+    }
+    let again = Journal::open(&path).await.unwrap();
+    assert_eq!(files().len(), 3);
+    assert!(files().iter().all(|file| mode(file) == 0o600));
+    assert_eq!(again.unfinished().await.unwrap().len(), 1);
 }
