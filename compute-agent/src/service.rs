@@ -235,6 +235,7 @@ async fn beat<D: Driver>(
 ) -> anyhow::Result<()> {
     // One that leaves before there is a connection is lost, and the next is seconds away.
     bus.wait_connected().await;
+    let mut connections = bus.on_reconnect();
     let mut seq = 0;
     loop {
         seq += 1;
@@ -252,7 +253,11 @@ async fn beat<D: Driver>(
             };
             bus.beat(&beat).await;
         }
-        tokio::time::sleep(pause_after(seq)).await;
+        // At once when the broker is back: somebody may be waiting to know who is alive.
+        tokio::select! {
+            () = tokio::time::sleep(pause_after(seq)) => {}
+            changed = connections.changed() => changed?,
+        }
     }
 }
 

@@ -174,6 +174,7 @@ fn beat(config: &Config, role: &Role, hosts: &[HostName], bus: &Bus, epoch: i64)
             () = bus.wait_connected() => {}
             () = token.cancelled() => return Ok(()),
         }
+        let mut connections = bus.on_reconnect();
         // Beats are only ever compared with beats; they count for themselves.
         for seq in 1.. {
             for host in &hosts {
@@ -192,6 +193,8 @@ fn beat(config: &Config, role: &Role, hosts: &[HostName], bus: &Bus, epoch: i64)
             }
             tokio::select! {
                 () = tokio::time::sleep(pause_after(seq)) => {}
+                // Somebody may be waiting to know who is alive.
+                changed = connections.changed() => changed?,
                 () = token.cancelled() => break,
             }
         }

@@ -111,7 +111,8 @@ impl Decision {
             return answer(record.generation, PortState::Up, None);
         }
         if let Some(generation) = self.gone_by(records, port)
-            && generation > ensure.generation
+            // What a removal took stays away at its own generation, too.
+            && generation >= ensure.generation
         {
             return answer(generation, PortState::Absent, None);
         }

@@ -16,8 +16,9 @@ use skybus_model::{
 };
 use skybus_store::{hosts::Host, services::Service};
 
-/// After so much listening every host that is alive has been heard, and silence means something.
-const HEARD_OUT_AFTER: Duration = Duration::from_secs(BEAT_EVERY.as_secs() + 1);
+/// After so much listening every host that is alive has been heard, and silence means something: agents
+/// are back within five seconds of the broker, and beat at once.
+const HEARD_OUT_AFTER: Duration = Duration::from_secs(BEAT_EVERY.as_secs() + 3);
 
 /// One compute host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,6 +149,9 @@ impl Fleet {
             };
             if service.service == "network" {
                 host.network_seen = host.network_seen.max(service.last_seen);
+                continue;
+            }
+            if service.service != "compute" {
                 continue;
             }
             host.last_seen = host.last_seen.max(service.last_seen);

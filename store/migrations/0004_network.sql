@@ -56,6 +56,8 @@ CREATE TABLE ports (
     generation   BIGINT NOT NULL DEFAULT 1,
     epoch        BIGINT NOT NULL DEFAULT 0,
     seq          BIGINT NOT NULL DEFAULT 0,
+    -- 1 when its host was asked to take it away: nothing may bring it back.
+    leaving      BIGINT NOT NULL DEFAULT 0,
     -- 1 when its rules changed and its host has not been told yet.
     stale        BIGINT NOT NULL DEFAULT 0,
     created_at   BIGINT NOT NULL,

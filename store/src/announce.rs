@@ -30,7 +30,7 @@ pub async fn server(
         request_id: context.request_id.clone(),
         payload: payload.clone(),
     };
-    events::append(tx, &event).await?;
+    tx.announce(event);
     let publisher = server
         .host
         .as_ref()

@@ -4,7 +4,11 @@ use skybus_model::message::Outgoing;
 use sqlx::{Any, AnyConnection, Transaction};
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::{Engine, Error, Result, Store, outbox};
+use crate::{
+    Engine, Error, Result, Store,
+    events::{self, Event},
+    outbox,
+};
 
 /// A transaction that may write. Dropped without [`Tx::commit`], it changes nothing.
 #[derive(Debug)]
@@ -12,6 +16,7 @@ pub struct Tx {
     inner: Transaction<'static, Any>,
     engine: Engine,
     leaving: Vec<Outgoing>,
+    announced: Vec<Event>,
     _turn: OwnedSemaphorePermit,
 }
 
@@ -32,6 +37,7 @@ impl Tx {
             inner,
             engine: store.engine,
             leaving: Vec::new(),
+            announced: Vec::new(),
             _turn: turn,
         })
     }
@@ -57,12 +63,21 @@ impl Tx {
         Ok(())
     }
 
+    /// Adds an event. Its number is given at the commit: the counter is the one row that all changes
+    /// share, and so it is locked last, and shortly.
+    pub(crate) fn announce(&mut self, event: Event) {
+        self.announced.push(event);
+    }
+
     /// Commits. What is returned is on disk already; hand it to the relay, which would find it by
     /// itself, only later.
     ///
     /// # Errors
     /// [`Error::Broken`] when the commit fails; then nothing of the change is there.
-    pub async fn commit(self) -> Result<Vec<Outgoing>> {
+    pub async fn commit(mut self) -> Result<Vec<Outgoing>> {
+        for event in std::mem::take(&mut self.announced) {
+            events::append(&mut self, &event).await?;
+        }
         self.inner.commit().await?;
         Ok(self.leaving)
     }

@@ -224,7 +224,7 @@ pub(super) async fn delete(
         let text = format!("Port {id} is used by server {server}; delete the server instead.");
         return Err(Error::conflict(text).named("PortInUse"));
     }
-    ports::delete(&mut tx, &port).await?;
+    ports::delete_unused(&mut tx, &port).await?;
     app.push(tx.commit().await?);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -49,9 +49,7 @@ pub enum Conflict {
 /// [`Conflict`] when the request does not fit the state.
 pub fn accept(state: ServerState, request: Request) -> Result<ServerState, Conflict> {
     let task = match request {
-        Request::Delete if state.vm == VmState::Deleted => {
-            return Err(Conflict::NotFrom(VmState::Deleted));
-        }
+        _ if state.vm == VmState::Deleted => return Err(Conflict::NotFrom(VmState::Deleted)),
         Request::Delete => Task::Deleting,
         _ if state.task.is_some() => match state.task {
             // A hard reboot is the way out of a soft one that the guest ignores.
@@ -101,6 +99,12 @@ pub fn observe(state: ServerState, power: Power) -> ServerState {
             Some(Task::Spawning | Task::PoweringOn | Task::Rebooting | Task::RebootingHard),
             Power::Running,
         ) => VmState::Active,
+        // It ran, and turned itself off before anybody was told that it ran: a host that could not make it
+        // run says so with a fault.
+        (
+            Some(Task::Spawning | Task::PoweringOn | Task::Rebooting | Task::RebootingHard),
+            Power::Shutdown,
+        ) => VmState::Stopped,
         (Some(_), Power::Paused) => VmState::Paused,
         (Some(_), _) => return state,
         (None, Power::Running) => VmState::Active,

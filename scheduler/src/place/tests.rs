@@ -237,3 +237,14 @@ async fn a_beat_that_speaks_of_another_host_is_not_believed() {
     delivery.routing_key = "compute.a.host.beat".to_owned();
     assert_eq!(registry.hear(&fleet, &delivery), Verdict::Ack);
 }
+
+#[tokio::test]
+async fn a_scheduler_beside_a_dead_worker_does_not_make_it_look_alive() {
+    let test = TestStore::sqlite().await;
+    let cloud = TestCloud::new(test.store.clone()).await;
+    let host = cloud.host("a", TWO_SMALL).await;
+    cloud.silence(&host).await;
+    let fleet = Fleet::default();
+    registry::refresh(&cloud.store, &fleet).await.unwrap();
+    assert!(!fleet.read()[&host].is_up(Timestamp::now()));
+}

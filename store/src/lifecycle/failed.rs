@@ -3,7 +3,7 @@
 use skybus_model::{
     Fault, FaultCode, Timestamp,
     operation::{OperationKind, Step},
-    server::transition,
+    server::{Desired, transition},
 };
 
 use super::{accept::event, placed};
@@ -27,9 +27,14 @@ pub async fn with(
     fault: Fault,
 ) -> Result<()> {
     let now = Timestamp::now();
-    if fault.code == FaultCode::DeadlinePassed && now < operation.deadline
-        || operation.kind == OperationKind::Delete
-    {
+    let too_old = fault.code == FaultCode::DeadlinePassed && now < operation.deadline;
+    let twice = operation
+        .fault
+        .as_ref()
+        .is_some_and(|before| before.code == FaultCode::DeadlinePassed);
+    // A host whose clock is wrong finds every command too old; a boot can go elsewhere.
+    let elsewhere = too_old && twice && operation.kind == OperationKind::Boot;
+    if too_old && !elsewhere || operation.kind == OperationKind::Delete {
         // The command had grown old on its way, or something is in the way of a removal: the
         // reconciler sends it again. A delete is never given up.
         operation.fault = Some(fault);
@@ -38,7 +43,7 @@ pub async fn with(
         return operations::save(tx, operation).await;
     }
     let again = operation.kind == OperationKind::Boot
-        && fault.code.worth_another_host()
+        && (fault.code.worth_another_host() || elsewhere)
         && operation.attempts < HOSTS_TRIED
         && now < operation.deadline;
     if again {
@@ -68,6 +73,12 @@ pub async fn for_good(
         _ => fault,
     };
     server.state = transition::fail(server.state);
+    // What failed is not wished any more: it must not happen by repair an hour later.
+    match operation.kind {
+        OperationKind::Stop => server.desired = Desired::Running,
+        OperationKind::Start => server.desired = Desired::Stopped,
+        OperationKind::Boot | OperationKind::Reboot | OperationKind::Delete => {}
+    }
     server.fault = Some(fault.clone());
     server.fault_at = Some(now);
     server.updated_at = now;

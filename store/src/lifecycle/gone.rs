@@ -23,8 +23,9 @@ use crate::{
 /// # Errors
 /// [`crate::Error::Broken`] when the database fails.
 pub async fn without_host(tx: &mut Tx, server: &mut Server, operation: Operation) -> Result<()> {
-    release_ports(tx, server.id).await?;
+    // Quota and hosts are locked before subnets, as everywhere.
     delete(tx, server, &operation.context).await?;
+    release_ports(tx, server.id).await?;
     end(tx, operation).await
 }
 

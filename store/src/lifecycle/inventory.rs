@@ -149,8 +149,9 @@ pub async fn ports(
     let mut specs = Specs::default();
     for port in ports::on_host(tx.conn(), host).await? {
         let has = there.remove(&port.id);
-        let settled = port.status == ports::ACTIVE && inventory.order > port.order;
-        if settled && has.is_none_or(|fact| fact.generation < port.generation) {
+        // Also one whose last command failed there: it was not tried again since.
+        let current = !port.leaving && inventory.order > port.order;
+        if current && has.is_none_or(|fact| fact.generation < port.generation) {
             binding::ensure(tx, &mut specs, &port, None, context).await?;
             repairs.ensured += 1;
         }

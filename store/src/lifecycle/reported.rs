@@ -2,7 +2,7 @@
 //! host that the row names, changes anything.
 
 use skybus_model::{
-    Fault, FaultCode, HostName, Timestamp,
+    Fault, FaultCode, Generation, HostName, Timestamp,
     id::ServerId,
     message::{
         Context, Outgoing,
@@ -11,7 +11,7 @@ use skybus_model::{
     },
     operation::{Hop, OperationKind, Step},
     order::{Verdict, judge},
-    server::{Desired, Power, VmState, transition},
+    server::{Desired, Power, Task, VmState, transition},
 };
 
 use super::{accept::event, failed, gone};
@@ -20,7 +20,7 @@ use crate::{
     networks::{
         Scope,
         binding::{self, Recorded},
-        ports,
+        ports, subnets,
     },
     operations::{self, Operation},
     servers::{self, Server},
@@ -68,6 +68,9 @@ pub async fn server(
     }
     server.recorded = report.order;
     server.power = report.power;
+    if report.generation > server.generation {
+        catch_up(tx, &mut server, report.generation).await?;
+    }
     let operation = operations::open_of(tx, server.id)
         .await?
         .into_iter()
@@ -82,6 +85,18 @@ pub async fn server(
         (operation, fault) => settle(tx, &mut server, operation, fault.as_ref(), context).await?,
     }
     Ok(Outcome::Recorded)
+}
+
+/// The host has heard more than the database remembers: it was restored from a backup. What is still
+/// wished is wished again, at a generation that counts.
+async fn catch_up(tx: &mut Tx, server: &mut Server, heard: Generation) -> Result<()> {
+    server.generation = heard.next();
+    for mut open in operations::open_of(tx, server.id).await? {
+        open.generation = server.generation;
+        open.wake_at = Timestamp::now();
+        operations::save(tx, &open).await?;
+    }
+    Ok(())
 }
 
 /// A host that has a machine which is not its own any more is told to remove it.
@@ -126,7 +141,7 @@ async fn settle(
     server.state = after;
     server.updated_at = now;
     explain(server, fault, now);
-    if before.task.is_none() && after.vm == VmState::Stopped {
+    if before.task != Some(Task::PoweringOff) && after.vm == VmState::Stopped {
         // The guest turned itself off. That is its owner's will: repair never raises it again.
         server.desired = Desired::Stopped;
     }
@@ -183,6 +198,9 @@ pub async fn port(tx: &mut Tx, report: &PortReport, sender: &HostName) -> Result
     };
     if let Some(server) = port.server {
         servers::load(tx, server).await?;
+    }
+    if report.state == PortState::Absent {
+        subnets::lock(tx, port.subnet).await?;
     }
     match binding::record(tx, report).await? {
         Recorded::News => {}

@@ -1,7 +1,7 @@
 //! Telling a host of a server's ports, and recording what the host says of them.
 
 use skybus_model::{
-    HostName, Timestamp,
+    Generation, HostName, Timestamp,
     id::{OperationId, ServerId},
     message::{
         Context, Outgoing,
@@ -36,7 +36,7 @@ pub async fn bind(
         subnets::lock(tx, port.subnet).await?;
         // Another host counts for itself: what the last one said is no measure for it.
         sqlx::query(
-            "UPDATE ports SET host = $2, status = $3, stale = 0, generation = generation + 1, \
+            "UPDATE ports SET host = $2, status = $3, stale = 0, leaving = 0, generation = generation + 1, \
              epoch = 0, seq = 0, updated_at = $4 WHERE id = $1",
         )
         .bind(port.id.to_string())
@@ -92,17 +92,16 @@ pub async fn unbind(
         let Some(host) = port.host.clone() else {
             continue;
         };
-        let generation = port.generation.next();
-        sqlx::query(
-            "UPDATE ports SET host = NULL, status = $2, stale = 0, generation = $3, \
-             updated_at = $4 WHERE id = $1",
+        let generation: i64 = sqlx::query_scalar(
+            "UPDATE ports SET host = NULL, status = $2, stale = 0, leaving = 0, \
+             generation = generation + 1, updated_at = $3 WHERE id = $1 RETURNING generation",
         )
         .bind(port.id.to_string())
         .bind(DOWN)
-        .bind(generation.0)
         .bind(Timestamp::now().micros())
-        .execute(tx.conn())
+        .fetch_one(tx.conn())
         .await?;
+        let generation = Generation(generation);
         let command = PortRemove {
             operation,
             port: port.id,
@@ -115,7 +114,8 @@ pub async fn unbind(
 }
 
 /// Asks a server's host to take its ports away. The rows stay with their addresses, bound to that host,
-/// until it says that they are gone; then they are [released](ports::release). Returns how many there are.
+/// until it says that they are gone; then they are [released](ports::release). Asking again says the same,
+/// at the same generation, so that an answer that is under way still counts. Returns how many there are.
 ///
 /// # Errors
 /// [`Error::Broken`] when the database fails.
@@ -131,13 +131,15 @@ pub async fn withdraw(
             ports::release(tx, &port).await?;
             continue;
         };
-        let generation = port.generation.next();
-        sqlx::query("UPDATE ports SET stale = 0, generation = $2, updated_at = $3 WHERE id = $1")
-            .bind(port.id.to_string())
-            .bind(generation.0)
-            .bind(Timestamp::now().micros())
-            .execute(tx.conn())
-            .await?;
+        let generation: i64 = sqlx::query_scalar(
+            "UPDATE ports SET stale = 0, leaving = 1, generation = generation + 1 - leaving, \
+             updated_at = $2 WHERE id = $1 RETURNING generation",
+        )
+        .bind(port.id.to_string())
+        .bind(Timestamp::now().micros())
+        .fetch_one(tx.conn())
+        .await?;
+        let generation = Generation(generation);
         let command = PortRemove {
             operation,
             port: port.id,

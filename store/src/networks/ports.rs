@@ -20,7 +20,7 @@ pub use create::{NewPort, create, is_mac};
 pub use find::{
     Address, Narrow, addresses_of, at_address, count_on, get, list, of_server, on_host,
 };
-pub use release::{attach, delete, release};
+pub use release::{attach, delete, delete_unused, release};
 
 /// What a port is good for, in Neutron's words.
 pub const ACTIVE: &str = "ACTIVE";
@@ -62,6 +62,8 @@ pub struct Port {
     pub owned: bool,
     /// The host that serves it.
     pub host: Option<HostName>,
+    /// Whether its host was asked to take it away.
+    pub leaving: bool,
     /// [`ACTIVE`], [`BUILD`] or [`DOWN`].
     pub status: String,
     /// Grows with each change that its host must learn of.
@@ -108,6 +110,7 @@ pub(super) fn read(row: &AnyRow) -> Result<Port> {
         hostname: row.text("hostname")?,
         owned: row.flag("owned")?,
         host: row.maybe_word("host")?,
+        leaving: row.flag("leaving")?,
         status: row.text("status")?,
         generation: Generation(row.number("generation")?),
         order: Order {

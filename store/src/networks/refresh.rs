@@ -84,7 +84,8 @@ pub async fn network_changed(tx: &mut Tx, network: NetworkId) -> Result<()> {
 /// [`crate::Error::Broken`] when the database fails.
 pub async fn flush(tx: &mut Tx, context: &Context, most: i64) -> Result<usize> {
     let rows = sqlx::query(
-        "SELECT id, subnet FROM ports WHERE stale = 1 AND host IS NOT NULL ORDER BY subnet, id LIMIT $1",
+        "SELECT id, subnet FROM ports WHERE stale = 1 AND host IS NOT NULL AND leaving = 0 \
+         ORDER BY subnet, id LIMIT $1",
     )
     .bind(most)
     .fetch_all(tx.conn())
@@ -96,7 +97,7 @@ pub async fn flush(tx: &mut Tx, context: &Context, most: i64) -> Result<usize> {
         let id: PortId = row.word("id")?;
         let done = sqlx::query(
             "UPDATE ports SET stale = 0, generation = generation + 1 \
-             WHERE id = $1 AND stale = 1 AND host IS NOT NULL",
+             WHERE id = $1 AND stale = 1 AND host IS NOT NULL AND leaving = 0",
         )
         .bind(id.to_string())
         .execute(tx.conn())
@@ -118,8 +119,7 @@ pub async fn flush(tx: &mut Tx, context: &Context, most: i64) -> Result<usize> {
 /// # Errors
 /// [`crate::Error::Broken`] when the database fails.
 pub async fn is_needed(store: &Store) -> Result<bool> {
-    let row = sqlx::query("SELECT id FROM ports WHERE stale = 1 AND host IS NOT NULL LIMIT 1")
-        .fetch_optional(store.pool())
-        .await?;
+    let sql = "SELECT id FROM ports WHERE stale = 1 AND host IS NOT NULL AND leaving = 0 LIMIT 1";
+    let row = sqlx::query(sql).fetch_optional(store.pool()).await?;
     Ok(row.is_some())
 }

@@ -15,14 +15,6 @@ use super::{
 };
 use crate::{Error, Result, Tx, row::Columns};
 
-/// What `port`'s host must know of it.
-///
-/// # Errors
-/// [`Error::Conflict`] when no server uses the port.
-pub async fn port_spec(tx: &mut Tx, port: &Port) -> Result<PortSpec> {
-    Specs::default().of(tx, port).await
-}
-
 /// Makes specs of many ports of one transaction, looking up only once what they share.
 #[derive(Debug, Default)]
 pub struct Specs {

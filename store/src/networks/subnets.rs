@@ -231,7 +231,7 @@ pub async fn delete(tx: &mut Tx, subnet: &Subnet) -> Result<()> {
 ///
 /// What a host is told of a port depends on its neighbours. Were two transactions to add a neighbour and
 /// to tell a host at the same time, neither would see the other. SQLite has one writer anyway.
-pub(super) async fn lock(tx: &mut Tx, id: SubnetId) -> Result<()> {
+pub(crate) async fn lock(tx: &mut Tx, id: SubnetId) -> Result<()> {
     if tx.engine() == Engine::Postgres {
         sqlx::query("SELECT id FROM subnets WHERE id = $1 FOR UPDATE")
             .bind(id.to_string())

@@ -1,7 +1,11 @@
 //! A delete works from every state, and leaves nothing behind.
 
 use skybus_model::{
-    message::event::PortState,
+    Order,
+    message::{
+        Context,
+        event::{NetworkInventory, PortState},
+    },
     operation::Step,
     server::{Power, Request},
 };
@@ -9,11 +13,15 @@ use skybus_model::{
 use super::{Story, keys, on_both};
 use crate::{
     compute::quotas,
-    lifecycle::overdue::{self, Done},
+    lifecycle::{
+        inventory,
+        overdue::{self, Done},
+    },
+    networks::refresh,
     operations,
 };
 
-on_both! { a_delete_frees_everything a_delete_before_a_host_is_chosen a_delete_behind_a_silent_host }
+on_both! { a_leaving_port_is_not_brought_back  a_delete_frees_everything a_delete_before_a_host_is_chosen a_delete_behind_a_silent_host }
 
 async fn nothing_is_left(story: &Story, server: skybus_model::id::ServerId) {
     let row = story.server(server).await;
@@ -97,5 +105,54 @@ async fn a_delete_behind_a_silent_host(mut story: Story) {
         .unwrap();
     tx.commit().await.unwrap();
     assert_eq!(done, Done::Ended);
+    nothing_is_left(&story, server).await;
+}
+
+async fn a_leaving_port_is_not_brought_back(mut story: Story) {
+    let server = story.running("vm1").await;
+    let host = story.a.clone();
+    story.ask(server, Request::Delete).await.unwrap();
+    let leaving = story.ports(server).await.remove(0);
+    // The rules of its group change, its host's inventory still shows it, and the delete is sent again.
+    let mut tx = story.cloud.store.begin().await.unwrap();
+    refresh::network_changed(&mut tx, leaving.network)
+        .await
+        .unwrap();
+    assert_eq!(
+        refresh::flush(&mut tx, &Context::begin(), 10)
+            .await
+            .unwrap(),
+        0
+    );
+    let inventory = NetworkInventory {
+        host: host.clone(),
+        order: Order {
+            epoch: i64::MAX,
+            seq: 1,
+        },
+        ports: Vec::new(),
+    };
+    let repairs = inventory::ports(&mut tx, &inventory, &Context::begin())
+        .await
+        .unwrap();
+    assert_eq!(repairs, inventory::Repairs::default());
+    let delete = operations::open_of(&mut tx, server)
+        .await
+        .unwrap()
+        .remove(0);
+    let mut due = delete.clone();
+    due.wake_at = skybus_model::Timestamp(0);
+    operations::save(&mut tx, &due).await.unwrap();
+    overdue::look_after(&mut tx, &delete, &story.cloud.key)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(
+        story.ports(server).await[0].generation,
+        leaving.generation,
+        "an answer that is under way still counts"
+    );
+    story.report(server, &host, Power::Absent).await;
+    story.report_port(&leaving, &host, PortState::Absent).await;
     nothing_is_left(&story, server).await;
 }

@@ -22,6 +22,9 @@ on_both! {
     an_image_that_is_broken_is_not_tried_elsewhere
     a_host_that_dies_in_a_build
     nobody_is_dead_while_nobody_listens
+    a_host_whose_clock_is_wrong_loses_the_boot
+    a_stop_that_failed_is_not_done_later
+    a_database_that_forgot_catches_up
     repeated_and_reordered_reports
     another_hosts_word_is_not_taken
     a_silent_scheduler_is_asked_again_and_then_the_boot_fails
@@ -220,4 +223,48 @@ async fn nobody_is_dead_while_nobody_listens(mut story: Story) {
     assert_eq!(look_after(&story, delete, |_| ()).await, Done::SentAgain);
     assert_eq!(story.server(booting).await.host, Some(a));
     assert_eq!(story.server(leaving).await.state.status(), "ACTIVE");
+}
+
+async fn a_host_whose_clock_is_wrong_loses_the_boot(mut story: Story) {
+    let (server, operation) = story.cloud.boot("vm1").await;
+    let a = story.a.clone();
+    story.place(server, operation, &a).await;
+    story.fail(server, &a, FaultCode::DeadlinePassed).await;
+    assert_eq!(
+        story.server(server).await.host,
+        Some(a.clone()),
+        "one is old"
+    );
+    story.fail(server, &a, FaultCode::DeadlinePassed).await;
+    assert_eq!(story.server(server).await.host, None);
+    assert_eq!(story.operations(server).await[0].tried, [a]);
+}
+
+async fn a_stop_that_failed_is_not_done_later(mut story: Story) {
+    let server = story.running("vm1").await;
+    let a = story.a.clone();
+    story.ask(server, Request::Stop).await.unwrap();
+    story.fail(server, &a, FaultCode::Internal).await;
+    let row = story.server(server).await;
+    assert_eq!(row.state.status(), "ERROR");
+    assert_eq!(row.desired, skybus_model::server::Desired::Running);
+}
+
+async fn a_database_that_forgot_catches_up(mut story: Story) {
+    let server = story.running("vm1").await;
+    let a = story.a.clone();
+    story.ask(server, Request::Delete).await.unwrap();
+    let delete = story.operations(server).await[1].id;
+    // The host remembers seven changes where the restored database remembers two.
+    let mut report = story.server_report(server, &a, Power::Running).await;
+    report.generation = Generation(7);
+    assert_eq!(story.send(&report).await, Outcome::Recorded);
+    assert_eq!(story.server(server).await.generation, Generation(8));
+    assert_eq!(
+        look_after(&story, delete, |_| ()).await,
+        Done::SentAgain,
+        "the wish is sent at a generation that counts"
+    );
+    story.report(server, &a, Power::Absent).await;
+    assert_eq!(story.server(server).await.state.status(), "DELETED");
 }

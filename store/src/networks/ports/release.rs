@@ -51,7 +51,7 @@ pub async fn release(tx: &mut Tx, port: &Port) -> Result<()> {
     }
     sqlx::query(
         "UPDATE ports SET server = NULL, device = '', device_owner = '', hostname = '', host = NULL, \
-         status = $2, stale = 0, generation = generation + 1, updated_at = $3 WHERE id = $1",
+         status = $2, stale = 0, leaving = 0, generation = generation + 1, updated_at = $3 WHERE id = $1",
     )
     .bind(port.id.to_string())
     .bind(DOWN)
@@ -59,6 +59,23 @@ pub async fn release(tx: &mut Tx, port: &Port) -> Result<()> {
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+/// Deletes a port that no server uses.
+///
+/// # Errors
+/// [`Error::Conflict`] when a server was given it meanwhile.
+pub async fn delete_unused(tx: &mut Tx, port: &Port) -> Result<()> {
+    subnets::lock(tx, port.subnet).await?;
+    let done = sqlx::query("DELETE FROM ports WHERE id = $1 AND server IS NULL")
+        .bind(port.id.to_string())
+        .execute(tx.conn())
+        .await?;
+    if done.rows_affected() == 0 {
+        let text = format!("port {} was just given to a server", port.id);
+        return Err(Error::Conflict(text));
+    }
+    refresh::members_changed(tx, &port.groups, port.network).await
 }
 
 /// Deletes a port. Its neighbours' rules that speak of its groups are refreshed.

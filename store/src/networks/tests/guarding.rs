@@ -169,7 +169,8 @@ async fn a_group_without_members_here_lets_nobody_in(store: &Store) {
         .await
         .unwrap();
     let port = a_port(&mut tx, &network, web.id).await;
-    let spec = crate::networks::spec::port_spec(&mut tx, &port)
+    let spec = crate::networks::spec::Specs::default()
+        .of(&mut tx, &port)
         .await
         .unwrap();
     assert!(
