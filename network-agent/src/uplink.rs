@@ -1,4 +1,5 @@
-//! The host's part of NAT: a table of nft's own for each cloud, and forwarding switched on.
+//! The host's part of a cloud: a table of nft's own with NAT and with what guests may ask of the host
+//! itself, and forwarding switched on.
 //!
 //! The table also remembers whether forwarding was on before, in its comment, because the host is the one
 //! place that is still there when the agent's own directory has been lost.
@@ -6,7 +7,7 @@
 use std::fmt::Write;
 
 use crate::{
-    desired::{Network, TRANSIT_PREFIX},
+    desired::{Network, TRANSIT_PREFIX, transit_link},
     program::{self, Error, Place},
 };
 
@@ -26,19 +27,20 @@ pub fn table(cloud: &str) -> String {
 #[must_use]
 pub fn render<'a>(cloud: &str, was: &str, networks: impl Iterator<Item = &'a Network>) -> String {
     let table = table(cloud);
-    let prefixes: Vec<String> = networks
-        .map(|network| network.transit.prefix().to_string())
-        .collect();
     let mut text = format!("table ip {table} {{ }}\ndelete table ip {table}\n");
     let _ = write!(text, "table ip {table} {{\n  comment \"{COMMENT}{was}\"\n");
-    let _ = writeln!(text, "  set transit {{\n    type ipv4_addr; flags interval");
-    if !prefixes.is_empty() {
-        let _ = writeln!(text, "    elements = {{ {} }}", prefixes.join(", "));
-    }
+    sets(&mut text, networks);
+    // Guests reach no service of the host, but a name server of their network may be one of its addresses.
     // Networks do not reach each other by way of the host, and leave with their own addresses only.
     let _ = writeln!(
         text,
-        "  }}
+        "  chain to_host {{
+    type filter hook input priority filter; policy accept;
+    iifname != @links accept
+    ct state established,related accept
+    meta l4proto {{ tcp, udp }} th dport 53 iifname . ip daddr @name_servers accept
+    drop
+  }}
   chain between_networks {{
     type filter hook forward priority filter; policy accept;
     iifname \"{TRANSIT_PREFIX}*\" oifname \"{TRANSIT_PREFIX}*\" drop
@@ -51,6 +53,34 @@ pub fn render<'a>(cloud: &str, was: &str, networks: impl Iterator<Item = &'a Net
 }}"
     );
     text
+}
+
+/// The networks' addresses and links on the host, and which name servers each may ask.
+fn sets<'a>(text: &mut String, networks: impl Iterator<Item = &'a Network>) {
+    let (mut prefixes, mut links, mut servers) = (Vec::new(), Vec::new(), Vec::new());
+    for network in networks {
+        let link = transit_link(network.spec.id);
+        prefixes.push(network.transit.prefix().to_string());
+        servers.extend(
+            network
+                .spec
+                .dns
+                .iter()
+                .map(|server| format!("\"{link}\" . {server}")),
+        );
+        links.push(format!("\"{link}\""));
+    }
+    for (name, of, elements) in [
+        ("transit", "ipv4_addr; flags interval", prefixes),
+        ("links", "ifname", links),
+        ("name_servers", "ifname . ipv4_addr", servers),
+    ] {
+        let _ = writeln!(text, "  set {name} {{\n    type {of}");
+        if !elements.is_empty() {
+            let _ = writeln!(text, "    elements = {{ {} }}", elements.join(", "));
+        }
+        let _ = writeln!(text, "  }}");
+    }
 }
 
 const COMMENT: &str = "ip_forward was ";
@@ -106,8 +136,10 @@ pub fn original<'a>(clouds: &'a [(String, String)], now: &'a str) -> &'a str {
 
 #[cfg(test)]
 mod tests {
+    use skybus_model::id::NetworkId;
+
     use super::*;
-    use crate::testing;
+    use crate::{testing, transit::Transit};
 
     #[test]
     fn the_first_cloud_s_note_is_handed_on() {
@@ -125,11 +157,18 @@ mod tests {
         if !testing::root("loading rules into a scratch namespace") {
             return;
         }
-        let network = testing::network(&[testing::port(7)]);
-        for networks in [vec![], vec![&network]] {
+        let mut one = testing::network(&[testing::port(7)]);
+        one.spec.dns.push([10, 0, 0, 53].into());
+        let mut other = one.clone();
+        other.spec.id = NetworkId::random();
+        other.transit = Transit::choose(other.spec.id, &[one.transit.prefix()]).unwrap();
+        for networks in [vec![], vec![&one], vec![&one, &other]] {
             let text = render("c1", "1", networks.into_iter());
-            let listing = crate::ruleset::listing_of(&text, &[("ip", &table("c1"))]).unwrap();
+            let listed = || crate::ruleset::listing_of(&text, &[("ip", &table("c1"))]).unwrap();
+            let listing = listed();
             assert_eq!(was(&listing), Some("1"), "{listing}");
+            // Or the rules would be loaded anew with each look.
+            assert_eq!(listing, listed());
         }
     }
 }

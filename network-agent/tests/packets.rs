@@ -1,7 +1,10 @@
 //! What passes between guests, their gateway and the outside, and what does not: real packets through
 //! a real bridge and filter. It needs root.
 
-use std::{net::TcpListener, time::Duration};
+use std::{
+    net::{TcpListener, UdpSocket},
+    time::Duration,
+};
 
 use skybus_model::network::PacketMatch;
 use skybus_sys::{namespace, socket};
@@ -143,17 +146,13 @@ fn two_networks_with_the_same_addresses_reach_the_outside_and_not_each_other() {
     let guests = ports.each_ref().map(Guest::up);
     assert_ne!(cloud.networks[0].transit, cloud.networks[1].transit);
 
-    // "Outside" is whatever the host can reach: here an address of the host itself.
-    let outside = TcpListener::bind("0.0.0.0:0").unwrap();
-    let port = outside.local_addr().unwrap().port();
+    let beyond = lab::Beyond::new();
+    let outside = socket::listen(&beyond.name, (beyond.address, 0).into()).unwrap();
     for guest in &guests {
-        let host = cloud.networks[0].transit.host();
-        let _there = socket::connect(&guest.name, (host, port).into(), SOON).unwrap();
+        let to = outside.local_addr().unwrap();
+        let _there = socket::connect(&guest.name, to, SOON).unwrap();
         let (_, seen) = outside.accept().unwrap();
-        assert!(
-            seen.ip().to_string().starts_with("100.64."),
-            "{seen} left with its own address"
-        );
+        assert_eq!(seen.ip(), beyond.host, "it left with another address");
     }
     // The other network's transit address is no way into it.
     let other = cloud.networks[1].transit.network();
@@ -186,4 +185,43 @@ fn a_guest_reaches_a_machine_beyond_its_host_under_the_host_s_address() {
         beyond.host,
         "the host's own address is what the outside sees"
     );
+}
+
+#[test]
+fn a_guest_reaches_nothing_of_its_host_but_its_network_s_name_server() {
+    if !lab::possible() {
+        return;
+    }
+    let mut cloud = Cloud::new();
+    // An address of the host's that a network names as its name server.
+    let beyond = lab::Beyond::new();
+    let (mut asks, other) = (lab::network_spec(), lab::network_spec());
+    asks.dns = vec![beyond.host];
+    let ports = [&asks, &other].map(|spec| lab::port(spec, 2, &[]));
+    cloud.converge(
+        ports
+            .iter()
+            .map(|port| cloud.network(std::slice::from_ref(port)))
+            .collect(),
+    );
+    let guests = ports.each_ref().map(Guest::up);
+
+    let service = TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = service.local_addr().unwrap().port();
+    let _names = TcpListener::bind((beyond.host, 53)).unwrap();
+    let names = UdpSocket::bind((beyond.host, 53)).unwrap();
+    names.set_read_timeout(Some(SOON)).unwrap();
+    let short = Duration::from_millis(300);
+    for (guest, network) in guests.iter().zip(&cloud.networks) {
+        for address in [network.transit.host(), beyond.host] {
+            let reached = socket::connect(&guest.name, (address, port).into(), short);
+            assert!(reached.is_err(), "a guest reached {address}:{port}");
+        }
+    }
+    let [guest, stranger] = &guests;
+    let server = (beyond.host, 53);
+    socket::connect(&guest.name, server.into(), SOON).unwrap();
+    assert!(socket::connect(&stranger.name, server.into(), short).is_err());
+    guest.udp("0.0.0.0:5000").send_to(b"name?", server).unwrap();
+    assert_eq!(heard(&names), "name?");
 }
