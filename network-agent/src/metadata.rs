@@ -1,12 +1,14 @@
 //! 169.254.169.254 as guests see it: each question is forwarded to the API with the guest's network and
 //! address, which the filter vouches for, and a signature, which proves that a network worker asks.
 
+mod connections;
+
 use std::{net::SocketAddr, time::Duration};
 
 use axum::{
     Router,
     body::Body,
-    extract::{ConnectInfo, Request, State},
+    extract::{Request, State},
     http::{Method, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
@@ -18,10 +20,19 @@ use skybus_sys::socket;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use self::connections::Limits;
 use crate::links::METADATA;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// What one network's guests may take of the worker. A guest that boots asks one thing after another.
+const LIMITS: Limits = Limits {
+    at_once: 64,
+    of_a_guest: 8,
+    to_ask: Duration::from_secs(10),
+    in_all: Duration::from_secs(30),
+};
 
 /// Where questions are forwarded to.
 #[derive(Clone)]
@@ -95,16 +106,17 @@ impl Proxy {
         .await??;
         let listener = TcpListener::from_std(listener)?;
         let token = CancellationToken::new();
-        let pages = Router::new()
-            .fallback(forward)
-            .with_state(Asked { network, upstream });
-        let service = pages.into_make_service_with_connect_info::<SocketAddr>();
+        let pages = move |guest| {
+            Router::new().fallback(forward).with_state(Asked {
+                network,
+                guest,
+                upstream: upstream.clone(),
+            })
+        };
         let end = token.clone();
         let task = tokio::spawn(async move {
             tokio::select! {
-                ended = async { axum::serve(listener, service).await } => {
-                    tracing::warn!(%network, ?ended, "the metadata listener ended");
-                }
+                () = connections::serve(listener, LIMITS, pages) => {}
                 () = end.cancelled() => {}
             }
         });
@@ -127,14 +139,11 @@ impl Drop for Proxy {
 #[derive(Debug, Clone)]
 struct Asked {
     network: NetworkId,
+    guest: SocketAddr,
     upstream: Upstream,
 }
 
-async fn forward(
-    State(asked): State<Asked>,
-    ConnectInfo(guest): ConnectInfo<SocketAddr>,
-    request: Request,
-) -> Response {
+async fn forward(State(asked): State<Asked>, request: Request) -> Response {
     if request.method() != Method::GET {
         return (
             StatusCode::METHOD_NOT_ALLOWED,
@@ -149,7 +158,7 @@ async fn forward(
     let Some(url) = asked.upstream.address(path) else {
         return (StatusCode::BAD_REQUEST, "there is no such path\n").into_response();
     };
-    let address = guest.ip().to_string();
+    let address = asked.guest.ip().to_string();
     let Some(signature) = asked.upstream.signature(asked.network, &address) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
@@ -166,7 +175,7 @@ async fn forward(
         Ok(answer) => passed_on(answer),
         Err(error) => {
             metrics::counter!("skybus_metadata_failures_total").increment(1);
-            tracing::warn!(network = %asked.network, %guest, "metadata: {:#}", error.without_url());
+            tracing::warn!(network = %asked.network, guest = %asked.guest, "metadata: {:#}", error.without_url());
             (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "metadata is not available now; ask again\n",
