@@ -26,6 +26,7 @@ no-ping
 user=nobody
 group=nogroup
 leasefile-ro
+quiet-dhcp
 dhcp-authoritative
 dhcp-range={},static,{},{LEASE}
 dhcp-hostsfile={at}/machines
@@ -111,6 +112,8 @@ mod tests {
             "dhcp-option=option:router,10.9.0.1",
             "dhcp-option=option:dns-server,9.9.9.9",
             "dhcp-hostsfile=/run/x/machines",
+            // Or each question of a guest would be a line in a file on /run.
+            "quiet-dhcp",
         ] {
             assert!(
                 text.lines().any(|other| other == line),

@@ -4,7 +4,7 @@
 //! below `/run`, which everybody may read, because dnsmasq reads the list of machines as `nobody`.
 
 use std::{
-    fs,
+    fs::{self, File},
     io::{self, ErrorKind},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -23,6 +23,8 @@ use crate::{
 
 /// How long it may take to end by itself.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How long its log may become, in bytes. What it refuses is a line, and a guest can ask for that all day.
+const LOG: u64 = 1 << 20;
 
 /// The dnsmasq of one network.
 #[derive(Debug, Clone)]
@@ -142,6 +144,20 @@ impl Dnsmasq {
         }
     }
 
+    /// Empties its log when that has become too long: it is on `/run`, which is memory.
+    ///
+    /// # Errors
+    /// When the log is there and cannot be read or emptied.
+    pub fn shorten_log(&self) -> io::Result<()> {
+        let log = self.file("log");
+        match fs::metadata(&log) {
+            // It appends, so it goes on at the new end.
+            Ok(meta) if meta.len() > LOG => File::options().write(true).open(log)?.set_len(0),
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     fn directory_made(&self) -> io::Result<()> {
         fs::create_dir_all(&self.directory)?;
         for directory in [
@@ -163,5 +179,24 @@ impl Dnsmasq {
         fs::write(&draft, text)?;
         fs::set_permissions(&draft, fs::Permissions::from_mode(0o644))?;
         fs::rename(draft, self.file(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_stays_short() {
+        let run = tempfile::tempdir().unwrap();
+        let dnsmasq = Dnsmasq::of("skybus-1", run.path());
+        dnsmasq.shorten_log().unwrap();
+        dnsmasq.directory_made().unwrap();
+        for (length, left) in [(LOG, LOG), (LOG + 1, 0)] {
+            let log = File::create(dnsmasq.file("log")).unwrap();
+            log.set_len(length).unwrap();
+            dnsmasq.shorten_log().unwrap();
+            assert_eq!(log.metadata().unwrap().len(), left);
+        }
     }
 }

@@ -1,6 +1,9 @@
 //! Whether networks are real: the host's, or only imagined.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+};
 
 use skybus_model::id::NetworkId;
 
@@ -74,6 +77,17 @@ impl Driver {
         match self {
             Self::Linux(linux) => linux.made(),
             Self::Fake => Ok(BTreeMap::new()),
+        }
+    }
+
+    /// Keeps what the network's DHCP server has to say within bounds.
+    ///
+    /// # Errors
+    /// When its log cannot be emptied.
+    pub fn shorten_log(&self, namespace: &str) -> io::Result<()> {
+        match self {
+            Self::Linux(linux) => linux.dnsmasq(namespace).shorten_log(),
+            Self::Fake => Ok(()),
         }
     }
 

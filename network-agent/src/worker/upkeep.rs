@@ -32,12 +32,16 @@ impl Worker {
         }
     }
 
-    /// What may die by itself is brought back: a dnsmasq, a listener.
+    /// What may die by itself is brought back: a dnsmasq, a listener. What may grow is cut.
     pub(super) async fn look_after(&mut self) {
         for (host, network) in self.places() {
+            let namespace = spec::namespace(network);
+            if let Err(error) = self.driver.shorten_log(&namespace) {
+                tracing::warn!(%network, "the log of its DHCP cannot be emptied: {error}");
+            }
             let listens =
                 self.upstream.is_none() || self.proxies.get(&network).is_some_and(Proxy::listens);
-            if listens && self.driver.serves_dhcp(&spec::namespace(network)) {
+            if listens && self.driver.serves_dhcp(&namespace) {
                 continue;
             }
             tracing::warn!(%network, "its DHCP or metadata died; it is brought back");
