@@ -3,8 +3,9 @@
 //! place is always whole.
 
 use std::{
-    fs::{self, File},
-    io,
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
     path::Path,
     process::Stdio,
 };
@@ -83,10 +84,25 @@ pub fn config(files: &Files, user: GuestUser, tree: &config_drive::Tree) -> Resu
         .map_err(|error| failed("the config drive could not be made", &error.to_string()))?;
     let new = files.config_drive().with_extension("new");
     let write = || -> io::Result<()> {
-        fs::write(&new, disk)?;
+        write_private(&new, &disk)?;
         keep(&new, &files.config_drive(), user)
     };
     write().map_err(|error| disk_fault(&error))
+}
+
+/// Writes a file that only the worker can read from its first byte on: a config drive holds passwords.
+fn write_private(new: &Path, content: &[u8]) -> io::Result<()> {
+    // What a worker that died left here may be open to others.
+    match fs::remove_file(new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(new)?
+        .write_all(content)
 }
 
 fn keep(new: &Path, place: &Path, user: GuestUser) -> io::Result<()> {
@@ -119,4 +135,23 @@ fn failed(what: &str, details: &str) -> Fault {
         format!("On the host {what}; an operator has to look at it"),
     )
     .with_details(details.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn what_is_secret_is_never_open_to_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let new = dir.path().join("config.new");
+        fs::write(&new, "half of an older one, and open").unwrap();
+        fs::set_permissions(&new, fs::Permissions::from_mode(0o644)).unwrap();
+        write_private(&new, b"whole").unwrap();
+        let mode = fs::metadata(&new).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{mode:o}");
+        assert_eq!(fs::read(&new).unwrap(), b"whole");
+    }
 }

@@ -96,7 +96,14 @@ impl Files {
             .create(true)
             .append(true)
             .open(&log)?;
-        give(&log, uid, gid)
+        give(&log, uid, gid)?;
+        // Disks that are there may have been made by a worker that chose another user for this guest.
+        for disk in [self.disk(), self.config_drive()] {
+            if disk.exists() {
+                give(&disk, uid, gid)?;
+            }
+        }
+        Ok(())
     }
 
     /// Removes everything. Nothing being there is fine.
@@ -130,4 +137,27 @@ pub fn closed_on_the_way(data_dir: &Path) -> Option<PathBuf> {
         .skip(1)
         .find(closed)
         .map(Path::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    #[test]
+    fn disks_follow_their_guest_to_another_user() {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("passed over: giving files away needs root");
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let files = Files::of(dir.path(), ServerId::random());
+        files.make(2_000_000_001, 2_000_000_001).unwrap();
+        fs::write(files.disk(), "").unwrap();
+        give(&files.disk(), 2_000_000_001, 2_000_000_001).unwrap();
+        files.make(2_000_000_002, 2_000_000_002).unwrap();
+        assert_eq!(fs::metadata(files.disk()).unwrap().uid(), 2_000_000_002);
+        assert!(!files.config_drive().exists());
+    }
 }

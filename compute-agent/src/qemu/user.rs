@@ -1,5 +1,8 @@
-//! The user that a guest's QEMU runs as: a number of its own per guest, without an entry in the
+//! The user that a guest's QEMU runs as: a number drawn from the guest's id, without an entry in the
 //! system's user table, so that one guest's process has no right over another's files or process.
+//!
+//! Two guests of a host can draw the same number; on one host of 270 with a thousand guests each, two
+//! have. A guest that broke out of its QEMU there could touch the files of that one other.
 
 use std::os::unix::fs::MetadataExt;
 
@@ -7,8 +10,9 @@ use skybus_model::id::ServerId;
 
 /// The first of the users. Far from what people, services and container runtimes are given.
 const FIRST: u32 = 2_000_000_000;
-/// How many there are: 20 bits of the server's id choose one.
-const COUNT: u32 = 1 << 20;
+/// How many there are: 27 bits of the server's id choose one. All of them fit a signed number, which some
+/// programs take users for.
+const COUNT: u32 = 1 << 27;
 
 /// Who a guest's QEMU runs as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,5 +74,22 @@ mod tests {
         assert_eq!(GuestUser::of(one, false), GuestUser::of(one, false));
         assert!(may_be_a_guest(GuestUser::of(two, false).uid));
         assert!(!may_be_a_guest(12_345));
+        assert!(
+            i32::try_from(FIRST + COUNT - 1).is_ok(),
+            "a program that takes users for signed numbers would refuse the last"
+        );
+    }
+
+    #[test]
+    fn guests_hardly_share_a_user() {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("passed over: without root all guests run as the worker");
+            return;
+        }
+        let users: std::collections::HashSet<u32> = (0..10_000)
+            .map(|_| GuestUser::of(ServerId::random(), false).uid)
+            .collect();
+        // Of 20 bits, some fifty would be drawn twice; of 27, a third of one.
+        assert!(users.len() > 9_990, "{}", users.len());
     }
 }
