@@ -3,12 +3,14 @@
 
 use std::{
     ffi::OsString,
+    net::IpAddr,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
 
 use clap::Args;
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::{
     networks::fixed_ips,
@@ -54,8 +56,8 @@ pub(crate) struct Ssh {
 /// Where a server can be reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Place {
-    network: String,
-    address: String,
+    network: Uuid,
+    address: IpAddr,
 }
 
 impl Ssh {
@@ -65,13 +67,13 @@ impl Ssh {
         let server = resolve::object(&session, SERVER, &self.server)?;
         let place = place(&session, &server)?;
         let id = plain(&server, "id");
-        let tunnel = find(TUNNEL).filter(|_| Path::new(&namespace(&place.network)).exists());
+        let tunnel = find(TUNNEL).filter(|_| Path::new(&namespace(place.network)).exists());
         let mut command = Command::new("ssh");
         command.args(self.options(id, known_hosts(session.cloud()).as_deref()));
         if let Some(tunnel) = tunnel {
             command.arg("-o").arg(self.through(&tunnel, &place));
         }
-        command.arg(&place.address).args(&self.command);
+        command.arg(place.address.to_string()).args(&self.command);
         become_program(&mut command, "ssh (the package openssh-client has it)")
     }
 
@@ -122,17 +124,9 @@ impl Ssh {
 fn place(session: &Session, server: &Value) -> Result<Place, Failure> {
     let path = with_query("/ports", &[("device_id", Some(plain(server, "id")))]);
     let ports = session.list(Service::Network, &path, "ports", None)?;
-    let places = ports.iter().map(|port| Place {
-        network: plain(port, "network_id").to_owned(),
-        address: fixed_ips(port)
-            .split(", ")
-            .next()
-            .unwrap_or_default()
-            .to_owned(),
-    });
-    places
-        .into_iter()
-        .find(|p| !p.address.is_empty())
+    ports
+        .iter()
+        .find_map(place_of)
         .ok_or_else(|| Failure::Unfulfilled {
             problem: format!(
                 "server {:?} has no address (it is in status {})",
@@ -146,13 +140,18 @@ fn place(session: &Session, server: &Value) -> Result<Place, Failure> {
         })
 }
 
+/// Where a port can be reached. What goes to ssh and into its `ProxyCommand`, which a shell reads, is an
+/// address and an id and never another text that a cloud may send.
+fn place_of(port: &Value) -> Option<Place> {
+    Some(Place {
+        network: plain(port, "network_id").parse().ok()?,
+        address: fixed_ips(port).split(", ").next()?.parse().ok()?,
+    })
+}
+
 /// Where the namespace of a network would be: `skybus-` and the first twelve digits of its id.
-fn namespace(network: &str) -> String {
-    let digits: String = network
-        .chars()
-        .filter(char::is_ascii_hexdigit)
-        .take(12)
-        .collect();
+fn namespace(network: Uuid) -> String {
+    let digits: String = network.simple().to_string().chars().take(12).collect();
     format!("/run/netns/skybus-{digits}")
 }
 
@@ -169,12 +168,33 @@ fn known_hosts(cloud: &str) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    const NETWORK: &str = "4f3c2a5e-90d1-4e0e-8f5a-0c6f9f6c1a7b";
+
+    #[test]
+    fn only_an_address_and_an_id_reach_ssh() {
+        let of = |network: &str, address: &str| {
+            let fixed = json!([{ "ip_address": address }]);
+            place_of(&json!({ "network_id": network, "fixed_ips": fixed }))
+        };
+        assert!(of(NETWORK, "10.1.0.2").is_some());
+        for (network, address) in [
+            (NETWORK, "-oProxyCommand=id"),
+            (NETWORK, "10.1.0.2;id"),
+            (NETWORK, ""),
+            ("$(id)", "10.1.0.2"),
+        ] {
+            assert_eq!(of(network, address), None, "{network} {address}");
+        }
+    }
 
     #[test]
     fn the_namespace_is_named_as_the_network_agent_names_it() {
         assert_eq!(
-            namespace("4f3c2a5e-90d1-4e0e-8f5a-0c6f9f6c1a7b"),
+            namespace(NETWORK.parse().unwrap()),
             "/run/netns/skybus-4f3c2a5e90d1"
         );
     }
@@ -193,12 +213,14 @@ mod tests {
         assert!(words.contains(&OsString::from("UserKnownHostsFile=\"/home/a b/known\"")));
         assert!(words.contains(&OsString::from("IdentitiesOnly=yes")));
         let place = Place {
-            network: "n".to_owned(),
-            address: "10.1.0.2".to_owned(),
+            network: NETWORK.parse().unwrap(),
+            address: "10.1.0.2".parse().unwrap(),
         };
         assert_eq!(
             ssh.through(Path::new("/opt/s b/skybus-tunnel"), &place),
-            OsString::from("ProxyCommand=\"/opt/s b/skybus-tunnel\" n 10.1.0.2 22")
+            OsString::from(format!(
+                "ProxyCommand=\"/opt/s b/skybus-tunnel\" {NETWORK} 10.1.0.2 22"
+            ))
         );
     }
 }
