@@ -17,35 +17,26 @@ pub fn random_hex(bytes: usize) -> String {
         .collect()
 }
 
+/// Readable and writable by the owner alone.
+const MODE: u32 = 0o600;
+
 /// Replaces a file at once, with mode 0600: a reader sees the old text or the new one, and no one else
 /// sees either.
 ///
 /// # Errors
 /// When the file cannot be written.
 pub fn write(path: &Path, text: &str) -> Result<(), Error> {
-    replace(path, text, 0o600)
-}
-
-/// The same for what is no secret (mode 0644).
-///
-/// # Errors
-/// When the file cannot be written.
-pub fn write_open(path: &Path, text: &str) -> Result<(), Error> {
-    replace(path, text, 0o644)
-}
-
-fn replace(path: &Path, text: &str, mode: u32) -> Result<(), Error> {
     let failed = || Error::file("writing", path);
     let new = path.with_extension("new");
     let mut file = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(true)
-        .mode(mode)
+        .mode(MODE)
         .open(&new)
         .map_err(failed())?;
     // A file that a crash left here may have another mode.
-    file.set_permissions(Permissions::from_mode(mode))
+    file.set_permissions(Permissions::from_mode(MODE))
         .map_err(failed())?;
     file.write_all(text.as_bytes()).map_err(failed())?;
     file.sync_all().map_err(failed())?;
