@@ -104,12 +104,6 @@ impl Error {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, message)
     }
 
-    /// 501: a call that this cloud does not have yet.
-    #[must_use]
-    pub fn not_implemented(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_IMPLEMENTED, message)
-    }
-
     /// 503: not now; try again after so many seconds.
     #[must_use]
     pub fn unavailable(retry_after: u32, message: impl Into<String>) -> Self {

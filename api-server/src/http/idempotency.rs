@@ -1,6 +1,7 @@
 //! A POST that is sent again with the same `Idempotency-Key` is answered again, not done again.
 //!
-//! A key belongs to a project and is remembered for a day. The same key with another body is a mistake
+//! A key belongs to a user within a project and is remembered for a day: an answer may hold a secret
+//! that was shown to that user alone. The same key with another body is a mistake
 //! of the caller's: 409. While the first is being worked on, the second is told so: 409 as well. Stored
 //! answers are encrypted with the token keys, since they may hold a private key or a password.
 //!
@@ -21,14 +22,17 @@ use http::{HeaderValue, StatusCode, header, request::Parts};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::Sha256;
-use skybus_model::Timestamp;
+use skybus_model::{
+    Timestamp,
+    id::{ProjectId, UserId},
+};
 use skybus_store::{
     Tx,
     identity::answers::{self, Claim, Slot},
 };
 use tracing::Instrument;
 
-use super::{Api, Auth, Error, guard::Guard, json::MOST_BYTES, shape};
+use super::{Api, Auth, Error, body, guard::Guard, json::MOST_BYTES, shape};
 use crate::app::App;
 
 /// After this long a first request that left no answer is taken for dead.
@@ -125,13 +129,11 @@ pub async fn answer(guard: &Guard, auth: &Auth, request: Request, next: Next) ->
         }
     };
     let (parts, body) = request.into_parts();
-    let Ok(bytes) = to_bytes(body, MOST_BYTES).await else {
-        let text = format!("the body is larger than {MOST_BYTES} bytes, or broke off");
-        return Error::too_large(text).into_response();
+    let bytes = match body::read(Request::new(body), MOST_BYTES).await {
+        Ok(bytes) => bytes,
+        Err(error) => return error.into_response(),
     };
-    let scope = auth
-        .scope
-        .map_or_else(|| format!("user:{}", auth.user), |id| id.to_string());
+    let scope = scope(auth.scope, auth.user);
     let fingerprint = fingerprint(&guard.app, &parts, &bytes);
     let request = Request::from_parts(parts, Body::from(bytes));
     // In a task of its own: when the caller hangs up, the work and its answer are still finished, and
@@ -141,6 +143,14 @@ pub async fn answer(guard: &Guard, auth: &Auth, request: Request, next: Next) ->
     done.map_err(Error::internal)
         .flatten()
         .unwrap_or_else(IntoResponse::into_response)
+}
+
+/// Whose the keys of a request are.
+fn scope(project: Option<ProjectId>, user: UserId) -> String {
+    match project {
+        Some(project) => format!("{project}:{user}"),
+        None => format!("user:{user}"),
+    }
 }
 
 async fn remembered(

@@ -1,14 +1,13 @@
 //! A request's body as a typed value, or an answer that names the field that is wrong.
 
 use axum::{
-    body::to_bytes,
     extract::{FromRequest, Request},
     response::{IntoResponse, Response},
 };
 use http::{StatusCode, header};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::Error;
+use super::{Error, body};
 
 /// The largest JSON body that is taken; user data, the largest field, may be 64 KiB.
 pub const MOST_BYTES: usize = 512 * 1024;
@@ -31,13 +30,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
                 "the body must be JSON; send it with Content-Type: application/json",
             ));
         }
-        let bytes = to_bytes(request.into_body(), MOST_BYTES)
-            .await
-            .map_err(|_| {
-                Error::too_large(format!(
-                    "the body is larger than {MOST_BYTES} bytes, or broke off"
-                ))
-            })?;
+        let bytes = body::read(request, MOST_BYTES).await?;
         read(&bytes).map(Self)
     }
 }
@@ -59,20 +52,6 @@ pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     })?;
     reader.end().map_err(|error| explain(".", &error))?;
     Ok(value)
-}
-
-/// Reads a value out of JSON that was parsed already, such as one action of several.
-///
-/// # Errors
-/// 400 with a text that names the field, below `within`, and what is wrong with it.
-pub fn read_value<T: DeserializeOwned>(within: &str, value: serde_json::Value) -> Result<T, Error> {
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        let path = match error.path().to_string().as_str() {
-            "." => within.to_owned(),
-            below => format!("{within}.{below}"),
-        };
-        explain(&path, error.inner())
-    })
 }
 
 fn explain(path: &str, error: &serde_json::Error) -> Error {

@@ -4,11 +4,12 @@
 //! makes sure that whatever goes wrong is said in the words of the API that was asked, [`microversion`]
 //! settles the Compute API's version, [`guard`] finds out who asks ([`auth`]) and whether they may
 //! ([`policy`]), [`idempotency`] answers a repeated POST from memory. A handler then reads its input
-//! with [`Json`], [`Path`], [`Query`] or [`Params`] and cuts its lists with [`Page`].
+//! with [`Json`] ([`body`] waits for it), [`Path`], [`Query`] or [`Params`] and cuts its lists with [`Page`].
 //! [`route`] is how an API says what it serves, [`router`] puts the APIs together, [`versions`]
 //! answers the question which there are.
 
 pub mod auth;
+pub mod body;
 pub mod error;
 mod from_store;
 pub mod guard;

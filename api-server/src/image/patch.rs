@@ -3,10 +3,7 @@
 //! A path names one key and nothing below it. `add` and `replace` of what every image has are the same;
 //! of a property, `replace` and `remove` need it to be there. All changes of one request hold, or none.
 
-use axum::{
-    body::to_bytes,
-    extract::{Request, State},
-};
+use axum::extract::{Request, State};
 use http::{StatusCode, header};
 use serde_json::Value;
 use skybus_model::id::ImageId;
@@ -15,7 +12,7 @@ use skybus_store::images::{self, Image, Scope};
 use super::{describe, show, view};
 use crate::{
     app::App,
-    http::{Auth, Error, Json, Path, json},
+    http::{Auth, Error, Json, Path, body, json},
 };
 
 const MEDIA: [&str; 2] = [
@@ -58,9 +55,7 @@ pub(super) async fn patch(
             ),
         ));
     };
-    let body = to_bytes(request.into_body(), json::MOST_BYTES)
-        .await
-        .map_err(|_| Error::too_large("the body is too large, or broke off"))?;
+    let body = body::read(request, json::MOST_BYTES).await?;
     let changes = read(&json::read(&body)?, media == 1)?;
     show::own(&app, &auth, id).await?;
     let mut tx = app.store.begin().await?;

@@ -70,6 +70,28 @@ async fn the_same_key_and_body_is_answered_from_memory_on_postgres() {
     the_same_again(TestApp::postgres().await).await;
 }
 
+#[tokio::test]
+async fn another_member_of_the_project_does_not_get_the_answer() {
+    let test = TestApp::sqlite().await;
+    let make = |token: String| {
+        let body = json!({ "keypair": { "name": "k" } });
+        let key = [("idempotency-key", "k1")];
+        let path = "/compute/v2.1/os-keypairs";
+        let test = &test;
+        async move { test.ask_with(&token, Method::POST, path, &key, body).await }
+    };
+    // Both have a role in the project `demo`.
+    let first = make(test.demo().await).await;
+    assert_eq!(first.status, StatusCode::OK, "{:?}", first.body);
+    let second = make(test.login("admin", crate::testing::ADMIN, "demo").await).await;
+    assert_eq!(second.status, StatusCode::OK, "{:?}", second.body);
+    assert_eq!(second.header("idempotency-replayed"), "");
+    assert_ne!(
+        first.body["keypair"]["private_key"],
+        second.body["keypair"]["private_key"]
+    );
+}
+
 async fn at_once(test: TestApp) {
     let token = test.admin().await;
     let all = futures::future::join_all((0..8).map(|_| post(&test, &token, "k", "p"))).await;
@@ -126,16 +148,18 @@ async fn a_run_that_died_is_done_again_and_cannot_answer_any_more() {
     let token = test.admin().await;
     // What a process leaves that dies in the middle: a claim without an answer. To have its
     // fingerprint right, the claim is taken from a run of the same request whose answer is forgotten.
-    let project = test.get(&token, "/identity/v3/auth/projects").await.body["projects"][0]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let headers = http::HeaderMap::from_iter([(
+        http::HeaderName::from_static("x-auth-token"),
+        token.parse().unwrap(),
+    )]);
+    let auth = crate::http::auth::of(&test.app, &headers).await.unwrap();
+    let scope = super::scope(auth.scope, auth.user);
     let request = http::Request::post(PATH).body(()).unwrap().into_parts().0;
     let body = json!({ "project": { "name": "p" } }).to_string();
     let print = super::fingerprint(&test.app, &request, body.as_bytes());
     let began = Timestamp(Timestamp::now().0 - 2 * 60 * 1_000_000);
     let mut tx = test.store().begin().await.unwrap();
-    let claim = answers::claim(&mut tx, &project, "k", &print, began, None)
+    let claim = answers::claim(&mut tx, &scope, "k", &print, began, None)
         .await
         .unwrap();
     tx.commit().await.unwrap();
