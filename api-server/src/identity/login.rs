@@ -124,11 +124,9 @@ pub(super) async fn create(
     extensions: Extensions,
     Json(body): Json<Body>,
 ) -> Result<Response, Error> {
-    let peer = extensions
-        .get::<ConnectInfo<SocketAddr>>()
-        .map(|peer| peer.0.ip().to_string());
+    let peer = peer(&extensions);
     let asked = body.auth;
-    let (user, former) = who(&app, &asked.identity, &peer.unwrap_or_default()).await?;
+    let (user, former) = who(&app, &asked.identity, &peer).await?;
     let project = scope(&app, asked.scope.as_ref(), &user).await?;
     let now = Timestamp::now();
     let audit = Uuid::new_v4();
@@ -158,6 +156,12 @@ pub(super) async fn create(
         &good,
         !params.has("nocatalog"),
     )
+}
+
+/// The address that a request came from.
+pub(super) fn peer(extensions: &Extensions) -> String {
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>();
+    peer.map(|peer| peer.0.ip().to_string()).unwrap_or_default()
 }
 
 /// The one answer to every login that fails, so that it tells nothing about which names exist.
@@ -202,13 +206,13 @@ async fn who(app: &App, identity: &Identity, peer: &str) -> Result<(User, Option
 }
 
 async fn by_password(app: &App, login: &Login, peer: &str) -> Result<User, Error> {
-    let (user, name) = match (&login.id, &login.name) {
+    let (user, name, place) = match (&login.id, &login.name) {
         (Some(id), _) => {
             let user = match id.parse::<UserId>() {
                 Ok(id) => users::get(app.store.pool(), id).await?,
                 Err(_) => None,
             };
-            (user, id.clone())
+            (user, id, None)
         }
         (None, Some(name)) => {
             let domain = domain(app, login.domain.as_ref(), "user").await?;
@@ -216,7 +220,7 @@ async fn by_password(app: &App, login: &Login, peer: &str) -> Result<User, Error
                 Some(domain) => users::by_name(app.store.pool(), domain, name).await?,
                 None => None,
             };
-            (user, name.clone())
+            (user, name, domain)
         }
         (None, None) => {
             return Err(Error::bad_request(
@@ -225,7 +229,13 @@ async fn by_password(app: &App, login: &Login, peer: &str) -> Result<User, Error
         }
     };
     let hash = user.as_ref().and_then(|user| user.password.clone());
-    let key = format!("{peer} {}", name.chars().take(255).collect::<String>());
+    // However a user is named, it is the same user. What names no user is counted just as finely, so that
+    // the limit does not tell one from the other.
+    let who = match &user {
+        Some(user) => user.id.to_string(),
+        None => format!("{} {name}", place.unwrap_or_default()),
+    };
+    let key = attempts_of(peer, &who);
     let right = app.logins.check(&key, login.password.clone(), hash).await?;
     match user {
         Some(user) if right && user.enabled => Ok(user),
@@ -234,6 +244,11 @@ async fn by_password(app: &App, login: &Login, peer: &str) -> Result<User, Error
             Err(refused())
         }
     }
+}
+
+/// Under what failed logins are counted. At one address, so that nobody can lock others out.
+pub(super) fn attempts_of(peer: &str, who: &str) -> String {
+    format!("{peer} {}", who.chars().take(255).collect::<String>())
 }
 
 /// The id of the domain that a name is in; `None` when there is no such domain.

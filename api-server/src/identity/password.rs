@@ -6,7 +6,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -15,7 +15,7 @@ use argon2::{
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
 use skybus_model::Timestamp;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::http::Error;
 
@@ -36,7 +36,16 @@ const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2t5YnVzLW5vLXVzZXI$\
 #[derive(Debug, Clone)]
 pub struct Logins {
     places: Arc<Semaphore>,
-    failures: Arc<Mutex<HashMap<String, (Timestamp, u32)>>>,
+    records: Arc<Mutex<HashMap<String, Record>>>,
+    ended: Arc<Notify>,
+}
+
+/// How a name's attempts went lately.
+#[derive(Debug)]
+struct Record {
+    since: Timestamp,
+    failures: u32,
+    running: u32,
 }
 
 impl Logins {
@@ -45,7 +54,8 @@ impl Logins {
     pub fn new(at_a_time: usize) -> Self {
         Self {
             places: Arc::new(Semaphore::new(at_a_time.max(1))),
-            failures: Arc::default(),
+            records: Arc::default(),
+            ended: Arc::default(),
         }
     }
 
@@ -73,7 +83,7 @@ impl Logins {
         password: String,
         hash: Option<String>,
     ) -> Result<bool, Error> {
-        self.refuse_the_insistent(who)?;
+        let mut attempt = self.begin(who).await?;
         let right = self
             .compute(move || {
                 let known = hash.is_some();
@@ -86,7 +96,7 @@ impl Logins {
                 matches && known
             })
             .await?;
-        self.note(who, right);
+        attempt.right = right;
         Ok(right)
     }
 
@@ -109,40 +119,83 @@ impl Logins {
         .map_err(Error::internal)
     }
 
-    fn refuse_the_insistent(&self, who: &str) -> Result<(), Error> {
-        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((since, count)) = failures.get(who) else {
-            return Ok(());
-        };
-        let passed = Timestamp::now().since(*since);
-        if passed >= WINDOW || *count < MOST_FAILURES {
-            return Ok(());
+    /// Lets an attempt of `who` begin. Those that run count like failures until they have ended, so that
+    /// many at once are not more than one after the other; who may be over the limit by that waits.
+    async fn begin(&self, who: &str) -> Result<Attempt<'_>, Error> {
+        loop {
+            let ended = self.ended.notified();
+            tokio::pin!(ended);
+            ended.as_mut().enable();
+            if self.count(who)? {
+                return Ok(Attempt {
+                    logins: self,
+                    who: who.to_owned(),
+                    right: false,
+                });
+            }
+            ended.await;
         }
-        let left = u32::try_from((WINDOW - passed).as_secs()).unwrap_or(60) + 1;
-        let status = http::StatusCode::TOO_MANY_REQUESTS;
-        let text = format!("too many failed logins; try again in {left} seconds");
-        Err(Error::new(status, text).retry_after(left))
     }
 
-    fn note(&self, who: &str, right: bool) {
+    /// Counts an attempt that begins; `false` when there must be an end of another first.
+    fn count(&self, who: &str) -> Result<bool, Error> {
         let now = Timestamp::now();
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        if right {
-            failures.remove(who);
-            return;
-        }
-        metrics::counter!("skybus_login_failures_total").increment(1);
-        if failures.len() >= MOST_NAMES {
-            failures.retain(|_, (since, _)| now.since(*since) < WINDOW);
-            if failures.len() >= MOST_NAMES {
-                failures.clear();
+        let mut records = self.records();
+        if records.len() >= MOST_NAMES && !records.contains_key(who) {
+            records.retain(|_, record| record.running > 0 || now.since(record.since) < WINDOW);
+            if records.len() >= MOST_NAMES {
+                records.retain(|_, record| record.running > 0);
             }
         }
-        let entry = failures.entry(who.to_owned()).or_insert((now, 0));
-        if now.since(entry.0) >= WINDOW {
-            *entry = (now, 0);
+        let record = records.entry(who.to_owned()).or_insert(Record {
+            since: now,
+            failures: 0,
+            running: 0,
+        });
+        let passed = now.since(record.since);
+        if passed >= WINDOW {
+            record.since = now;
+            record.failures = 0;
         }
-        entry.1 += 1;
+        if record.failures >= MOST_FAILURES {
+            let left = u32::try_from((WINDOW - passed).as_secs()).unwrap_or(60) + 1;
+            let status = http::StatusCode::TOO_MANY_REQUESTS;
+            let text = format!("too many failed logins; try again in {left} seconds");
+            return Err(Error::new(status, text).retry_after(left));
+        }
+        let room = record.failures + record.running < MOST_FAILURES;
+        record.running += u32::from(room);
+        Ok(room)
+    }
+
+    fn records(&self) -> MutexGuard<'_, HashMap<String, Record>> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An attempt that runs. One whose caller went away ends as a failure.
+#[derive(Debug)]
+struct Attempt<'a> {
+    logins: &'a Logins,
+    who: String,
+    right: bool,
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        let mut records = self.logins.records();
+        if let Some(record) = records.get_mut(&self.who) {
+            record.running = record.running.saturating_sub(1);
+            record.failures = if self.right { 0 } else { record.failures + 1 };
+            if record.failures + record.running == 0 {
+                records.remove(&self.who);
+            }
+        }
+        drop(records);
+        if !self.right {
+            metrics::counter!("skybus_login_failures_total").increment(1);
+        }
+        self.logins.ended.notify_waiters();
     }
 }
 
@@ -189,30 +242,38 @@ mod tests {
         assert_eq!(nobody.hash.unwrap().len(), fresh.hash.unwrap().len());
     }
 
+    async fn fails(logins: &Logins, times: u32) {
+        for _ in 0..times {
+            drop(logins.begin("a").await.unwrap());
+        }
+    }
+
     #[tokio::test]
     async fn a_success_forgets_the_failures() {
         let logins = Logins::new(2);
         let hash = logins.hash("x".to_owned()).await.unwrap();
+        let right = |who| logins.check(who, "x".to_owned(), Some(hash.clone()));
         for _ in 0..2 {
-            for _ in 0..MOST_FAILURES - 1 {
-                logins.note("a", false);
-            }
-            assert!(
-                logins
-                    .check("a", "x".to_owned(), Some(hash.clone()))
-                    .await
-                    .unwrap()
-            );
+            fails(&logins, MOST_FAILURES - 1).await;
+            assert!(right("a").await.unwrap());
         }
-        for _ in 0..MOST_FAILURES {
-            logins.note("a", false);
-        }
-        assert!(
-            logins
-                .check("a", "x".to_owned(), Some(hash.clone()))
-                .await
-                .is_err()
-        );
-        assert!(logins.check("b", "x".to_owned(), Some(hash)).await.is_ok());
+        fails(&logins, MOST_FAILURES).await;
+        assert!(right("a").await.is_err());
+        assert!(right("b").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn of_many_wrong_ones_at_once_no_more_pass_than_one_after_the_other() {
+        let logins = Logins::new(4);
+        let hash = logins.hash("x".to_owned()).await.unwrap();
+        let at_once = |password: &'static str| {
+            let one = |_| logins.check("a", password.to_owned(), Some(hash.clone()));
+            futures::future::join_all((0..MOST_FAILURES * 2).map(one))
+        };
+        // Right ones may be as many as they like.
+        assert!(at_once("x").await.into_iter().all(|right| right.unwrap()));
+        let tried = at_once("y").await;
+        let tried = tried.iter().filter(|tried| tried.is_ok()).count();
+        assert_eq!(tried, MOST_FAILURES as usize);
     }
 }

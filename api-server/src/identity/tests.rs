@@ -175,6 +175,44 @@ async fn who_fails_too_often_has_to_wait_even_with_the_right_password() {
     assert!(!test.admin().await.is_empty());
 }
 
+#[tokio::test]
+async fn another_spelling_of_the_same_user_is_not_another_user() {
+    let test = TestApp::sqlite().await;
+    let token = test.demo().await;
+    let admin = test.admin().await;
+    let found = test.get(&admin, "/identity/v3/users?name=demo").await;
+    let id = found.body["users"][0]["id"].as_str().unwrap().to_owned();
+    let bare = id.replace('-', "");
+    let by_id = |id: &str, password: &str| {
+        json!({ "auth": { "identity": { "methods": ["password"], "password": {
+            "user": { "id": id, "password": password },
+        }}}})
+    };
+    let change = async |id: &str| {
+        let body = json!({ "user": { "password": "new", "original_password": "wrong" } });
+        let path = format!("/identity/v3/users/{id}/password");
+        test.ask(&token, Method::POST, &path, body).await
+    };
+    for turn in 0..super::password::MOST_FAILURES {
+        let answer = match turn % 4 {
+            0 => login(&test, by_password("demo", "wrong", &Value::Null)).await,
+            1 => login(&test, by_id(&bare.to_uppercase(), "wrong")).await,
+            2 => login(&test, by_id(&id, "wrong")).await,
+            _ => change(&bare).await,
+        };
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{turn}");
+    }
+    let answers = [
+        login(&test, by_password("demo", DEMO, &Value::Null)).await,
+        login(&test, by_id(&id, DEMO)).await,
+        login(&test, by_id(&bare, DEMO)).await,
+        change(&id.to_uppercase()).await,
+    ];
+    for answer in answers {
+        assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
+    }
+}
+
 async fn ending(test: TestApp) {
     let admin = test.admin().await;
     let project = make(&test, &admin, "projects", json!({ "name": "p" })).await;

@@ -1,7 +1,7 @@
 //! Users: list, make, show, change, remove, and their password.
 
 use axum::{extract::State, response::Response};
-use http::StatusCode;
+use http::{Extensions, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use skybus_model::{
@@ -10,7 +10,7 @@ use skybus_model::{
 };
 use skybus_store::identity::{User, domains, projects, users};
 
-use super::{fields, listing, projects as project_view};
+use super::{fields, listing, login, projects as project_view};
 use crate::{
     app::App,
     http::{Auth, Error, Json, Once, Page, Params, Path},
@@ -246,6 +246,7 @@ pub(super) async fn change_password(
     State(app): State<App>,
     auth: Auth,
     Path(id): Path<String>,
+    extensions: Extensions,
     Json(PasswordBody { user: wanted }): Json<PasswordBody>,
 ) -> Result<StatusCode, Error> {
     if id.parse::<UserId>().ok() != Some(auth.user) {
@@ -255,9 +256,10 @@ pub(super) async fn change_password(
     let before = load(&app, &id).await?;
     let password = fields::password("user.password", wanted.password)?;
     let hash = before.password.clone();
+    let key = login::attempts_of(&login::peer(&extensions), &before.id.to_string());
     if !app
         .logins
-        .check(&id, wanted.original_password, hash.clone())
+        .check(&key, wanted.original_password, hash.clone())
         .await?
     {
         return Err(Error::unauthorized(
