@@ -20,8 +20,6 @@ use crate::{
 /// How many dead letters are shown unless asked otherwise, and at most.
 const USUALLY: usize = 100;
 const MOST: usize = 1000;
-/// The virtual host that everything of this cloud lives in.
-const VHOST: &str = "skybus";
 
 /// The oldest dead letters.
 pub(super) async fn list(State(app): State<App>, params: Params) -> Result<Response, Error> {
@@ -169,7 +167,9 @@ pub(super) fn management(app: &App) -> Result<Management, Error> {
              configuration",
         ));
     };
-    Management::new(address, VHOST).map_err(account_error)
+    // Everything of this cloud lives in the virtual host that this process itself uses.
+    let host = subscriber::virtual_host(&app.config.broker).map_err(account_error)?;
+    Management::new(address, &host).map_err(account_error)
 }
 
 /// The caller is told what, the log why.

@@ -79,6 +79,15 @@ pub async fn list(management: &Management) -> Result<Vec<String>, Error> {
         .collect())
 }
 
+/// The virtual host that a broker's address names.
+///
+/// # Errors
+/// [`Error::Address`] when it is no such address.
+pub fn virtual_host(broker: &str) -> Result<String, Error> {
+    let address: AMQPUri = broker.parse().map_err(|_| Error::Address)?;
+    Ok(address.vhost)
+}
+
 fn written(address: &AMQPUri) -> String {
     let (user, place) = (&address.authority.userinfo, &address.authority);
     let vhost = address.vhost.replace('%', "%25").replace('/', "%2f");
@@ -97,5 +106,17 @@ mod tests {
         for text in ["amqp://a:b@127.0.0.1:5673/skybus", "amqp://a:b@h:5672/%2f"] {
             assert_eq!(written(&text.parse().unwrap()), text);
         }
+    }
+
+    #[test]
+    fn the_virtual_host_is_the_addresses_path() {
+        for (text, name) in [
+            ("amqp://a:b@h:5673/skybus", "skybus"),
+            ("amqp://a:b@h:5672/two%2fparts", "two/parts"),
+            ("amqp://a:b@h:5672/%2f", "/"),
+        ] {
+            assert_eq!(virtual_host(text).unwrap(), name);
+        }
+        assert!(virtual_host("http://h/skybus").is_err());
     }
 }
