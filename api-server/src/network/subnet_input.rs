@@ -12,6 +12,20 @@ use crate::http::Error;
 /// The most name servers.
 const MOST_DNS: usize = 5;
 
+/// What no subnet may share an address with, and what it is for.
+const NOT_FOR_GUESTS: [(Ipv4Net, &str); 6] = [
+    (net(0, 0, 8), "this network"),
+    (net(100, 64, 16), "links between networks and hosts"),
+    (net(127, 0, 8), "loopback"),
+    (net(169, 254, 16), "link-local, with the metadata service"),
+    (net(224, 0, 4), "multicast"),
+    (net(240, 0, 4), "reserved"),
+];
+
+const fn net(first: u8, second: u8, length: u8) -> Ipv4Net {
+    Ipv4Net::new_assert(Ipv4Addr::new(first, second, 0, 0), length)
+}
+
 /// The addresses of a new subnet.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Addresses {
@@ -74,14 +88,13 @@ fn cidr(body: &mut Body) -> Result<Ipv4Net, Error> {
     if cidr.prefix_len() < 8 {
         return Err(wrong("cidr", &value, "it must not be larger than /8"));
     }
-    let metadata = Ipv4Net::new_assert(Ipv4Addr::new(169, 254, 0, 0), 16);
-    let special = cidr.network().is_loopback()
-        || cidr.network().is_multicast()
-        || cidr.network().is_broadcast()
-        || cidr.network().octets()[0] == 0
-        || metadata.contains(&cidr);
-    if special {
-        return Err(wrong("cidr", &value, "hosts cannot have such addresses"));
+    // Of two networks that overlap, one is inside the other.
+    let taken = NOT_FOR_GUESTS
+        .iter()
+        .find(|(net, _)| net.contains(&cidr) || cidr.contains(net));
+    if let Some((net, why)) = taken {
+        let text = format!("guests cannot have addresses of {net} ({why})");
+        return Err(wrong("cidr", &value, &text));
     }
     Ok(cidr)
 }
@@ -172,6 +185,11 @@ mod tests {
             json!({ "cidr": "127.0.0.0/24" }),
             json!({ "cidr": "224.0.0.0/24" }),
             json!({ "cidr": "169.254.169.0/24" }),
+            json!({ "cidr": "169.0.0.0/8" }),
+            json!({ "cidr": "127.0.0.0/8" }),
+            json!({ "cidr": "100.64.7.0/24" }),
+            json!({ "cidr": "100.0.0.0/8" }),
+            json!({ "cidr": "255.255.255.0/24" }),
             json!({ "cidr": "10.0.0.0/24", "gateway_ip": "10.0.1.1" }),
             json!({ "cidr": "10.0.0.0/24", "gateway_ip": "10.0.0.255" }),
             json!({ "cidr": "10.0.0.0/24", "gateway_ip": null }),
