@@ -245,7 +245,7 @@ pub(crate) const API: &[Case] = &[
     ),
     boot(
         r#"{"server": {"name": "x", "flavorRef": "{flavor}", "imageRef": "{image}", "networks": [{"uuid": "{network}", "fixed_ip": "192.0.2.1"}]}}"#,
-        409,
+        400,
         "192.0.2.1",
     ),
     boot(

@@ -15,7 +15,7 @@ use skybus_store::{
     },
     hosts,
     images::{self, Image},
-    networks::{Scope, groups, network, ports},
+    networks::{Scope, groups, network, ports, subnets},
     servers::{FlavorSnapshot, ImageBytes},
     services,
 };
@@ -204,6 +204,15 @@ async fn interfaces(app: &App, project: ProjectId, boot: &Boot) -> Result<Vec<In
                 network::get(app.store.pool(), *id, scope)
                     .await
                     .map_err(|e| missing(e, format!("Network {id} could not be found.")))?;
+                let subnet = subnets::of_network(app.store.pool(), *id).await?;
+                if let (Some(fixed), Some(subnet)) = (fixed, subnet)
+                    && !subnet.cidr.contains(fixed)
+                {
+                    return Err(Error::bad_request(format!(
+                        "Fixed IP {fixed} is not a valid ip address for network {id}: its subnet is {}.",
+                        subnet.cidr
+                    )));
+                }
             }
             Interface::Port(id) => {
                 if boot.most > 1 {

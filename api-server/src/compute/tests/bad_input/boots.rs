@@ -62,6 +62,7 @@ pub(super) fn boots(cloud: &Cloud) -> Vec<Boot> {
         (json!({ "networks": "all" }), "2.37", 400, "a list, \"auto\" or \"none\""),
         (json!({}), "2.37", 400, "server.networks: it is required since microversion 2.37"),
         (json!({ "networks": [{ "uuid": cloud.network, "fixed_ip": "10.1.0" }] }), old, 400, "is not an IPv4 address"),
+        (json!({ "networks": [{ "uuid": cloud.network, "fixed_ip": "192.168.0.1" }] }), old, 400, "Fixed IP 192.168.0.1 is not a valid ip address"),
         (json!({ "networks": [{ "uuid": cloud.network, "fixed_ip": "10.1.0.9" }], "min_count": 2 }), old, 400, "a fixed IP cannot be given to several servers"),
         (json!({ "adminPass": "" }), old, 400, "server.adminPass"),
         (json!({ "OS-DCF:diskConfig": "auto" }), old, 400, "one of AUTO, MANUAL"),
