@@ -151,6 +151,11 @@ fn a_network_goes_with_its_last_port_and_leaves_no_trace() {
         .map(skybus_network::desired::Network::namespace);
     let guest = Guest::up(&ports[0]);
     cloud.linux.remove(&gone, &mut Changes::real()).unwrap();
+    // The host's rules name the links of all networks that are left.
+    cloud
+        .linux
+        .converge_host(&networks[1..], &mut Changes::real())
+        .unwrap();
     drop(guest);
     assert!(!namespace::exists(&gone) && namespace::exists(&stays));
     assert!(!traces().contains(&gone.replacen("skybus-", "sbt", 1)));
