@@ -2,7 +2,7 @@
 //!
 //! A token is these few bytes, sealed with [`super::Keys`]: version, how the user logged in, user,
 //! project (all zero for none), when it was made and when it ends, its own audit id and that of the
-//! first of its line. It is no row anywhere; whether it is still good is asked in [`super::verify`].
+//! first of its line. It is no row anywhere; whether it is still good is asked in [`mod@super::verify`].
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use skybus_model::{

@@ -1,7 +1,7 @@
 //! Every exchange, queue and binding, with its arguments: the one description from which they are
 //! declared, on which permissions rest, and against which `docs/bus.md` is checked.
 //!
-//! Durable things are declared by an account that may ([`declare`]): the control plane's when a cloud is
+//! Durable things are declared by an account that may ([`mod@declare`]): the control plane's when a cloud is
 //! started, a host's when it joins, a subscriber's when it is added. A process itself declares only
 //! queues that die with its connection ([`beats`], [`replies`]).
 

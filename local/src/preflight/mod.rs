@@ -1,7 +1,7 @@
 //! Is this host fit? Everything that is missing is named at once, each with its remedy, before anything
 //! is started.
 //!
-//! [`facts`] looks at the host and changes nothing; [`judge`] is a plain function of what it saw.
+//! [`facts`] looks at the host and changes nothing; [`mod@judge`] is a plain function of what it saw.
 
 mod facts;
 mod judge;
