@@ -3,10 +3,12 @@
 
 use std::{
     fs::{self, Permissions},
+    iter,
     net::{Ipv4Addr, TcpListener},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
+    sync::atomic::{AtomicU16, Ordering},
     time::Duration,
 };
 
@@ -251,11 +253,13 @@ fn tail(file: &Path) -> String {
     format!("==> {} <==\n{end}\n", file.display())
 }
 
-/// A port below those that the system gives to outgoing connections.
+/// A port below those that the system gives to outgoing connections. Each is given out once: clouds of
+/// tests that run side by side listen on theirs only later.
 fn free_port() -> Result<u16> {
+    static GIVEN: AtomicU16 = AtomicU16::new(0);
     let start = u16::try_from(std::process::id() % 5000).unwrap_or_default();
-    (0..5000)
-        .map(|n| 12_000 + (start + n) % 5000)
+    iter::repeat_with(|| 12_000 + (start + GIVEN.fetch_add(1, Ordering::Relaxed) % 5000) % 5000)
+        .take(5000)
         .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
         .context("finding a free port")
 }
