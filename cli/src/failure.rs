@@ -167,7 +167,12 @@ fn next_for(status: u16, message: &str, retry_after: Option<u64>) -> Option<Stri
         403 => {
             "this needs another role or another project; OS_CLOUD and OS_PROJECT_NAME choose them"
         }
-        409 => "`skybus show` shows what it is doing; wait until that is done and try again",
+        409 if message.contains("already exists") => {
+            "choose another name, or delete the one that is there first"
+        }
+        409 if message.contains("task_state") => {
+            "`skybus show` shows what it is doing; wait until that is done and try again"
+        }
         503 => {
             return Some(format!(
                 "the cloud is busy; try again in {} s",
@@ -206,6 +211,17 @@ mod tests {
         );
         assert_eq!(lines[1], "  request id: req-1");
         assert!(lines[2].contains("skybus quota-show"), "{}", lines[2]);
+    }
+
+    #[test]
+    fn a_conflict_names_the_step_that_fits_it() {
+        let next = |message| refused(409, message).lines().get(2).cloned();
+        let taken = next("Key pair 'key1' already exists").unwrap_or_default();
+        assert!(taken.contains("another name"), "{taken}");
+        let busy =
+            next("it is being changed already (task_state powering-off)").unwrap_or_default();
+        assert!(busy.contains("skybus show"), "{busy}");
+        assert_eq!(next("Port x is used by server y"), None);
     }
 
     #[test]
