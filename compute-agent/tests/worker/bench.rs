@@ -1,8 +1,8 @@
 //! A broker, a control plane that is played by the test, and the worker's own binary.
 
 use std::{
-    fs, net::SocketAddr, os::unix::fs::PermissionsExt, path::PathBuf, process::Stdio,
-    time::Duration,
+    collections::HashMap, fs, net::SocketAddr, os::unix::fs::PermissionsExt, path::PathBuf,
+    process::Stdio, time::Duration,
 };
 
 use sha2::{Digest, Sha512};
@@ -12,7 +12,7 @@ use skybus_compute::qemu::{
     process::{self, Process},
 };
 use skybus_model::{
-    Generation, HostName, Timestamp,
+    Generation, HostName, Order, Timestamp,
     host::Resources,
     id::{ImageId, OperationId, ProjectId, ServerId, UserId},
     image::DiskFormat,
@@ -42,6 +42,9 @@ pub(crate) struct Bench {
     pub(crate) api: Bus,
     pub(crate) token: CancellationToken,
     events: UnboundedReceiver<Delivery>,
+    /// The newest report of each server. As in the control plane, what is not newer is a repetition: a
+    /// worker that is killed between a confirm and noting it sends its report again.
+    newest: HashMap<ServerId, Order>,
     dir: TempDir,
 }
 
@@ -90,6 +93,7 @@ impl Bench {
             api,
             token,
             events,
+            newest: HashMap::new(),
             dir,
         }
     }
@@ -175,11 +179,17 @@ impl Bench {
         })
     }
 
-    /// The next report, which has to say this.
+    /// The next report that says something new, which has to be this.
     pub(crate) async fn report(&mut self, power: Power) -> ServerReport {
-        let report: ServerReport = self.event("server.report").await.decode().unwrap();
-        assert_eq!(report.power, power, "{report:?}");
-        report
+        loop {
+            let report: ServerReport = self.event("server.report").await.decode().unwrap();
+            let newest = self.newest.entry(report.server).or_default();
+            if report.order > *newest {
+                *newest = report.order;
+                assert_eq!(report.power, power, "{report:?}");
+                return report;
+            }
+        }
     }
 }
 
