@@ -4,9 +4,13 @@
 //! claiming is one compare-and-set statement and any number of schedulers can run side by side.
 
 use skybus_model::{HostName, Timestamp, host::Resources};
-use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, any::AnyRow};
 
-use crate::{Result, Store, Tx, row::Columns};
+use crate::{
+    Result, Store, Tx,
+    row::{Columns, places},
+    services::{self, Service},
+};
 
 /// A compute host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +71,48 @@ pub async fn all(store: &Store) -> Result<Vec<Host>> {
         .fetch_all(store.pool())
         .await?;
     rows.iter().map(read).collect()
+}
+
+/// A host as its servers' owners and operators see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Its name.
+    pub host: HostName,
+    /// Its availability zone.
+    pub zone: String,
+    /// Its compute worker, once that was heard.
+    pub compute: Option<Service>,
+}
+
+/// How the named hosts stand.
+///
+/// # Errors
+/// [`crate::Error::Broken`] when the database fails.
+pub async fn standing(store: &Store, hosts: &[HostName]) -> Result<Vec<Standing>> {
+    if hosts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let text = format!(
+        "SELECT hosts.name, hosts.zone AS host_zone, services.* FROM hosts \
+         LEFT JOIN services ON services.host = hosts.name AND services.service = 'compute' \
+         WHERE hosts.name IN ({})",
+        places(hosts.len())
+    );
+    let mut query = sqlx::query(AssertSqlSafe(text));
+    for host in hosts {
+        query = query.bind(host.to_string());
+    }
+    let rows = query.fetch_all(store.pool()).await?;
+    rows.iter()
+        .map(|row| {
+            let heard = row.maybe_text("host")?.is_some();
+            Ok(Standing {
+                host: row.word("name")?,
+                zone: row.text("host_zone")?,
+                compute: heard.then(|| services::read(row)).transpose()?,
+            })
+        })
+        .collect()
 }
 
 /// Writes what a host says of itself; what is claimed of it stays.

@@ -7,7 +7,10 @@ use skybus_model::{
 };
 use sqlx::{AssertSqlSafe, any::AnyRow};
 
-use crate::{Error, Result, Store, Tx, row::Columns};
+use crate::{
+    Error, Result, Store, Tx,
+    row::{Columns, places},
+};
 
 pub(crate) async fn insert(tx: &mut Tx, message: &Outgoing) -> Result<()> {
     sqlx::query(
@@ -73,9 +76,7 @@ impl Outbox for Store {
         }
         // Sent rows are of no further use: what happened is told by operations, hops and events.
         let mut tx = self.begin().await?;
-        // Numbered by hand: sqlx's own builder writes `?`, which PostgreSQL does not read.
-        let places: Vec<String> = (1..=ids.len()).map(|n| format!("${n}")).collect();
-        let text = format!("DELETE FROM outbox WHERE id IN ({})", places.join(", "));
+        let text = format!("DELETE FROM outbox WHERE id IN ({})", places(ids.len()));
         let mut query = sqlx::query(AssertSqlSafe(text));
         for id in ids {
             query = query.bind(id.to_string());

@@ -116,6 +116,13 @@ fn unreadable(column: &'static str, value: &str) -> Error {
     }
 }
 
+/// The places of `count` values in a list: `$1, $2, $3`. Numbered by hand: sqlx's own builder writes `?`,
+/// which PostgreSQL does not read.
+pub(crate) fn places(count: usize) -> String {
+    let places: Vec<String> = (1..=count).map(|n| format!("${n}")).collect();
+    places.join(", ")
+}
+
 /// A value as JSON text, for a column.
 #[must_use]
 pub fn to_json<T: serde::Serialize>(value: &T) -> String {

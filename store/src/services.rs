@@ -43,7 +43,7 @@ impl Service {
 /// The schedulers' own entry: it says that somebody listens to heartbeats.
 pub const SCHEDULER: &str = "scheduler";
 
-fn read(row: &AnyRow) -> Result<Service> {
+pub(crate) fn read(row: &AnyRow) -> Result<Service> {
     Ok(Service {
         id: row.word("id")?,
         host: row.word("host")?,

@@ -11,16 +11,18 @@ pub fn root() -> &'static Path {
     here.parent().unwrap_or(here)
 }
 
-/// The directory of the programs that belong to this build: beside the directory of the tests.
+/// The directory of the programs that belong to this build: tests lie in a directory beside them, programs
+/// among them.
 ///
 /// # Errors
 /// When this test is not run from a build directory.
 pub fn directory() -> Result<PathBuf> {
     let own = std::env::current_exe().context("finding this test's own file")?;
-    let build = own
-        .parent()
-        .and_then(Path::parent)
-        .context("finding the build directory")?;
+    let here = own.parent().context("finding the build directory")?;
+    let build = match here.parent() {
+        Some(build) if here.ends_with("deps") => build,
+        _ => here,
+    };
     Ok(build.to_owned())
 }
 

@@ -21,7 +21,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::{
-    token::{BY_PASSWORD, BY_TOKEN, Claims},
+    token::{BY_PASSWORD, BY_TOKEN, Claims, audit_text},
     tokens as answer,
     verify::{self, Good},
 };
@@ -143,7 +143,7 @@ pub(super) async fn create(
         audit,
         first: former.map_or(audit, |old| old.first),
     };
-    let standing = tokens::standing(&app.store, claims.user, claims.project)
+    let standing = tokens::standing(&app.store, claims.user, claims.project, &audit_text(audit))
         .await?
         .ok_or_else(refused)?;
     tracing::info!(user = %claims.user, project = ?claims.project, "made a token");

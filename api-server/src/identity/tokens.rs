@@ -45,7 +45,7 @@ pub(super) fn response(
 fn view(app: &App, good: &Good, with_catalog: bool) -> Value {
     let Good {
         claims,
-        standing: Standing { user, scope },
+        standing: Standing { user, scope, .. },
     } = good;
     let domain = |id: &str| {
         // There is one domain; its name is known without asking.

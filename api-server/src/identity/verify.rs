@@ -62,16 +62,18 @@ pub(super) async fn check(app: &App, token: &str) -> Result<Option<Good>, Error>
     if claims.expires <= Timestamp::now() {
         return Ok(None);
     }
-    if tokens::is_revoked(app.store.pool(), &audit_text(claims.audit)).await? {
-        return Ok(None);
-    }
-    let Some(standing) = tokens::standing(&app.store, claims.user, claims.project).await? else {
+    let audit = audit_text(claims.audit);
+    let standing = tokens::standing(&app.store, claims.user, claims.project, &audit).await?;
+    let Some(standing) = standing else {
         return Ok(None);
     };
     let scoped_well = match &standing.scope {
         None => true,
         Some((project, roles)) => project.enabled && !roles.is_empty(),
     };
-    let stands = standing.user.enabled && claims.issued > standing.user.tokens_after && scoped_well;
+    let stands = !standing.given_back
+        && standing.user.enabled
+        && claims.issued > standing.user.tokens_after
+        && scoped_well;
     Ok(stands.then_some(Good { claims, standing }))
 }

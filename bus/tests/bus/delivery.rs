@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lapin::{BasicProperties, options::BasicPublishOptions, options::QueueDeleteOptions};
-use skybus_bus::{Bus, SendError, Subscription, Verdict, dead, testing::Broker, topology};
+use skybus_bus::{Bus, SendError, Subscription, Timing, Verdict, dead, testing::Broker, topology};
 use skybus_model::{
     Generation,
     id::ServerId,
@@ -250,10 +250,19 @@ async fn a_deleted_queue_is_consumed_again_once_it_is_back() {
     let token = CancellationToken::new();
     let api = broker.bus(Service::Api, "deleted", &token).await.unwrap();
     let node = host("deleted-node");
-    let agent = broker
-        .join(Service::Compute, &node, std::slice::from_ref(&node), &token)
+    let url = broker
+        .join_account(Service::Compute, &node, std::slice::from_ref(&node))
         .await
         .unwrap();
+    // The broker may let a consumer in while it is still deleting the queue, and then never speak to it
+    // again. The canary finds that out.
+    let timing = Timing {
+        idle: Duration::from_secs(5),
+        ..Timing::default()
+    };
+    let agent = broker
+        .connect(url, Service::Compute, node.as_str(), timing, &token)
+        .await;
     let mut hears = consume(
         &agent,
         Subscription::commands(Service::Compute, &node),

@@ -1,9 +1,6 @@
 //! The board: what runs, shared by the keepers and written to the state file with each change.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use skybus_model::Timestamp;
 use tokio::sync::watch;
@@ -94,17 +91,14 @@ impl Board {
         });
     }
 
-    /// A process died. Returns how long it had lived.
-    pub(super) fn died(&self, name: &str, how: &str) -> Duration {
-        let mut lived = Duration::ZERO;
+    /// A process died.
+    pub(super) fn died(&self, name: &str, how: &str) {
         self.change(|state| {
             let process = state.processes.entry(name.to_owned()).or_default();
-            lived = Timestamp::now().since(process.since);
             process.id = None;
             process.restarts += 1;
             process.last_end = Some(how.to_owned());
         });
-        lived
     }
 
     pub(super) fn stopped(&self, name: &str) {

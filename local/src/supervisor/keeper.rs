@@ -1,6 +1,9 @@
 //! One keeper per process: adopts or starts it, starts it again when it dies, ends it when asked.
 
-use std::process::Child;
+use std::{
+    process::Child,
+    time::{Duration, Instant},
+};
 
 use rustix::process::Pid;
 use tokio::{select, task::JoinHandle, time::sleep};
@@ -16,6 +19,8 @@ use crate::{
 
 /// A process that runs, ours or adopted.
 struct Running {
+    /// When it was started or adopted.
+    began: Instant,
     /// `None` when it had ended before it could be taken hold of.
     watched: Option<Watched>,
     /// Ours to ask how it ended.
@@ -67,7 +72,8 @@ impl Keeper {
                 () = end.cancelled() => return self.stop(running).await,
             }
             let how = running.how();
-            let mut wait = backoff.after(self.board.died(name, &how));
+            let mut wait = backoff.after(running.began.elapsed());
+            self.board.died(name, &how);
             warn!(
                 name,
                 how, "a process ended; it is started again in {wait:?}"
@@ -81,7 +87,8 @@ impl Keeper {
                 match self.start() {
                     Ok(running) => break running,
                     Err(error) => {
-                        wait = backoff.after(self.board.died(name, &error.to_string()));
+                        wait = backoff.after(Duration::ZERO);
+                        self.board.died(name, &error.to_string());
                         warn!(name, "a process could not be started: {error}");
                     }
                 }
@@ -104,7 +111,7 @@ impl Keeper {
     }
 
     fn start(&self) -> Result<Running, Error> {
-        let fingerprint = self.spec.fingerprint();
+        let (began, fingerprint) = (Instant::now(), self.spec.fingerprint());
         let child = self.spec.start()?;
         let id = ProcessId::of(Pid::from_child(&child));
         let watched = match id {
@@ -117,6 +124,7 @@ impl Keeper {
             None => None,
         };
         Ok(Running {
+            began,
             watched,
             child: Some(child),
         })
@@ -131,6 +139,7 @@ impl Keeper {
         if left.fingerprint == self.spec.fingerprint() {
             info!(name = self.spec.name, pid = watched.id().pid, "adopted");
             return Ok(Some(Running {
+                began: Instant::now(),
                 watched: Some(watched),
                 child: None,
             }));

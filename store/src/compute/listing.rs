@@ -8,7 +8,11 @@ use skybus_model::{
     id::{ProjectId, ServerId},
 };
 
-use crate::{Result, Store, row::Columns, servers::Server};
+use crate::{
+    Result, Store,
+    row::{Columns, places},
+    servers::Server,
+};
 
 /// Which servers are wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -88,13 +92,12 @@ pub async fn groups_of(store: &Store, servers: &[ServerId]) -> Result<Vec<(Serve
     if servers.is_empty() {
         return Ok(Vec::new());
     }
-    let places: Vec<String> = (1..=servers.len()).map(|n| format!("${n}")).collect();
     // Only numbered places are put into the text; the ids are bound.
     let text = sqlx::AssertSqlSafe(format!(
         "SELECT DISTINCT p.server, g.name FROM ports p JOIN port_groups pg ON pg.port = p.id \
          JOIN security_groups g ON g.id = pg.security_group WHERE p.server IN ({}) \
          ORDER BY p.server, g.name",
-        places.join(", ")
+        places(servers.len())
     ));
     let mut query = sqlx::query(text);
     for server in servers {

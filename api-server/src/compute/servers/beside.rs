@@ -1,10 +1,13 @@
 //! Collects what servers are shown with: addresses, groups, zones; for many servers in few queries.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use skybus_model::{HostName, Timestamp};
 use skybus_store::{
-    compute::listing, hosts, networks::ports::addresses_of, servers::Server, services,
+    compute::listing,
+    hosts::{self, Standing},
+    networks::ports::addresses_of,
+    servers::Server,
 };
 
 use super::view::{Beside, BesideAll, Lens};
@@ -47,31 +50,34 @@ async fn hosted(
     servers: &[Server],
     all: &mut BesideAll,
 ) -> Result<(), Error> {
-    let zones: HashMap<HostName, String> = hosts::all(&app.store)
-        .await?
-        .into_iter()
-        .map(|host| (host.name, host.zone))
-        .collect();
-    let mut health = HashMap::new();
-    if lens.admin && lens.version.since(16) {
-        let now = Timestamp::now();
-        for service in services::all(&app.store).await? {
-            if service.service == "compute" {
-                let word = match (service.is_up(now), service.enabled) {
-                    (false, _) => "DOWN",
-                    (true, false) => "MAINTENANCE",
-                    (true, true) => "UP",
-                };
-                health.insert(service.host, word);
-            }
-        }
+    let named: BTreeSet<&HostName> = servers.iter().filter_map(|s| s.host.as_ref()).collect();
+    let named: Vec<HostName> = named.into_iter().cloned().collect();
+    let now = Timestamp::now();
+    let mut hosts: HashMap<HostName, Standing> = HashMap::new();
+    for chunk in named.chunks(CHUNK) {
+        let standing = hosts::standing(&app.store, chunk).await?;
+        hosts.extend(standing.into_iter().map(|one| (one.host.clone(), one)));
     }
     for server in servers {
         let (Some(host), Some(beside)) = (&server.host, all.get_mut(&server.id)) else {
             continue;
         };
-        beside.zone = zones.get(host).cloned();
-        beside.host_status = health.get(host).copied().unwrap_or("UNKNOWN");
+        let host = hosts.get(host);
+        beside.zone = host.map(|host| host.zone.clone());
+        if lens.admin && lens.version.since(16) {
+            beside.host_status = host_status(host, now);
+        }
     }
     Ok(())
+}
+
+fn host_status(host: Option<&Standing>, now: Timestamp) -> &'static str {
+    match host.and_then(|host| host.compute.as_ref()) {
+        None => "UNKNOWN",
+        Some(compute) => match (compute.is_up(now), compute.enabled) {
+            (false, _) => "DOWN",
+            (true, false) => "MAINTENANCE",
+            (true, true) => "UP",
+        },
+    }
 }

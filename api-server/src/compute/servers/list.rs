@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Servers per batch.
-const BATCH: i64 = 500;
+const BATCH: usize = 500;
 /// What a list can be sorted by.
 const SORT_KEYS: &[&str] = &[
     "created_at",
@@ -189,11 +189,18 @@ async fn collect(
     let mut found = Vec::new();
     let mut known = query.needs_beside().then(BesideAll::new);
     let nothing = Beside::default();
+    // Where the database alone decides, it is asked for no more than is shown.
+    let size = if query.decides() {
+        BATCH
+    } else {
+        BATCH.min(most)
+    };
+    let asked = i64::try_from(size).unwrap_or(i64::MAX);
     loop {
-        let batch = listing::batch(&app.store, &query.wanted, after, BATCH).await?;
+        let batch = listing::batch(&app.store, &query.wanted, after, asked).await?;
         let Some(last) = batch.last() else { break };
         after = Some((last.created_at, last.id));
-        let full = batch.len() == usize::try_from(BATCH).unwrap_or(usize::MAX);
+        let full = batch.len() == size;
         if let Some(known) = &mut known {
             known.extend(beside::of(app, lens, &batch).await?);
         }

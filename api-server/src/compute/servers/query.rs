@@ -131,6 +131,15 @@ impl Query {
         self.nothing
     }
 
+    /// Whether [`Self::fits`] may refuse what the database has found.
+    pub(crate) const fn decides(&self) -> bool {
+        self.name.is_some()
+            || self.ip.is_some()
+            || self.deleted.is_some()
+            || !self.statuses.is_empty()
+            || !self.exact.is_empty()
+    }
+
     /// Whether what stands beside a server is needed in order to decide.
     pub(crate) fn needs_beside(&self) -> bool {
         self.ip.is_some()

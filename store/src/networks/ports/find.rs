@@ -15,7 +15,7 @@ use crate::{
         Scope,
         subnets::{address, number},
     },
-    row::Columns,
+    row::{Columns, places},
 };
 
 /// The filter of a list that the database applies itself, because there is an index for it.
@@ -164,13 +164,12 @@ where
     if servers.is_empty() {
         return Ok(Vec::new());
     }
-    let places: Vec<String> = (1..=servers.len()).map(|n| format!("${n}")).collect();
     // Only numbered places are put into the text; the ids are bound.
     let text = AssertSqlSafe(format!(
         "SELECT p.server, n.name AS network_name, p.address, p.mac FROM ports p \
          JOIN networks n ON n.id = p.network WHERE p.server IN ({}) \
          ORDER BY p.server, p.position, p.id",
-        places.join(", ")
+        places(servers.len())
     ));
     let mut query = sqlx::query(text);
     for server in servers {
