@@ -49,6 +49,17 @@ pub struct Cut<T> {
     pub previous: Option<String>,
 }
 
+impl<T> Cut<T> {
+    /// The same page of other items, each made of the one that stood there.
+    pub fn map<U>(self, change: impl FnMut(T) -> U) -> Cut<U> {
+        Cut {
+            items: self.items.into_iter().map(change).collect(),
+            next: self.next,
+            previous: self.previous,
+        }
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for Page {
     type Rejection = Error;
 

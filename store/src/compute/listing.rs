@@ -8,6 +8,8 @@ use skybus_model::{
     id::{ProjectId, ServerId},
 };
 
+use sqlx::any::AnyRow;
+
 use crate::{
     Result, Store,
     row::{Columns, places},
@@ -35,9 +37,11 @@ pub struct Wanted {
 pub type After = (Timestamp, ServerId);
 
 macro_rules! batch_query {
-    ($scope:literal, $life:literal) => {
+    ($columns:literal, $scope:literal, $life:literal) => {
         concat!(
-            "SELECT * FROM servers WHERE ",
+            "SELECT ",
+            $columns,
+            " FROM servers WHERE ",
             $scope,
             " AND ",
             $life,
@@ -47,6 +51,29 @@ macro_rules! batch_query {
              ORDER BY created_at DESC, id DESC LIMIT $8"
         )
     };
+}
+
+/// The query for these columns, by which servers are wanted.
+macro_rules! batch_of {
+    ($columns:literal, $wanted:expr) => {
+        match ($wanted.project.is_some(), $wanted.also_deleted) {
+            (true, false) => batch_query!($columns, "project = $1", "deleted_at IS NULL"),
+            (true, true) => batch_query!($columns, "project = $1", "created_at > 0"),
+            (false, false) => batch_query!($columns, "$1 = ''", "deleted_at IS NULL"),
+            (false, true) => batch_query!($columns, "$1 = ''", "created_at > 0"),
+        }
+    };
+}
+
+/// A server's id and name, and when it was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Brief {
+    /// Its id.
+    pub id: ServerId,
+    /// Its name.
+    pub name: String,
+    /// When it was accepted.
+    pub created_at: Timestamp,
 }
 
 /// The next servers, newest first.
@@ -59,16 +86,44 @@ pub async fn batch(
     after: Option<After>,
     most: i64,
 ) -> Result<Vec<Server>> {
-    let sql = match (wanted.project.is_some(), wanted.also_deleted) {
-        (true, false) => batch_query!("project = $1", "deleted_at IS NULL"),
-        (true, true) => batch_query!("project = $1", "created_at > 0"),
-        (false, false) => batch_query!("$1 = ''", "deleted_at IS NULL"),
-        (false, true) => batch_query!("$1 = ''", "created_at > 0"),
-    };
+    let rows = select(store, batch_of!("*", wanted), wanted, after, most).await?;
+    rows.iter().map(crate::servers::from_row).collect()
+}
+
+/// The same in short, for lists of names.
+///
+/// # Errors
+/// [`crate::Error::Broken`] when the database fails.
+pub async fn brief(
+    store: &Store,
+    wanted: &Wanted,
+    after: Option<After>,
+    most: i64,
+) -> Result<Vec<Brief>> {
+    let text = batch_of!("id, name, created_at", wanted);
+    let rows = select(store, text, wanted, after, most).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Brief {
+                id: row.word("id")?,
+                name: row.text("name")?,
+                created_at: row.time("created_at")?,
+            })
+        })
+        .collect()
+}
+
+async fn select(
+    store: &Store,
+    text: &'static str,
+    wanted: &Wanted,
+    after: Option<After>,
+    most: i64,
+) -> Result<Vec<AnyRow>> {
     let (before, below) = after.map_or((i64::MAX, String::new()), |(at, id)| {
         (at.micros(), id.to_string())
     });
-    sqlx::query(sql)
+    Ok(sqlx::query(text)
         .bind(wanted.project.map(|p| p.to_string()).unwrap_or_default())
         .bind(before)
         .bind(below)
@@ -78,10 +133,7 @@ pub async fn batch(
         .bind(wanted.changed_before.map_or(i64::MAX, Timestamp::micros))
         .bind(most)
         .fetch_all(store.pool())
-        .await?
-        .iter()
-        .map(crate::servers::from_row)
-        .collect()
+        .await?)
 }
 
 /// The names of the security groups of many servers, each name once per server.

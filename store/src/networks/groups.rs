@@ -8,7 +8,7 @@ use skybus_model::{
 use sqlx::{Any, Executor, any::AnyRow};
 
 use super::{
-    Port, Scope, ports, refresh,
+    Port, Scope, membership, ports, refresh,
     rules::{self, NewRule},
 };
 use crate::{Error, Result, Tx, row::Columns};
@@ -246,14 +246,15 @@ pub async fn delete(tx: &mut Tx, group: &Group) -> Result<()> {
 /// [`Error::Broken`] when the database fails.
 pub async fn set_of_port(tx: &mut Tx, port: &Port, groups: &[SecurityGroupId]) -> Result<()> {
     super::subnets::lock(tx, port.subnet).await?;
+    // What was read before the lock may be old, and members are counted.
+    let before = ports::get(tx.conn(), port.id, Scope::Everything).await?;
     leave_all(tx, port.id).await?;
     for group in groups {
         ports::add_group(tx, port.id, *group).await?;
     }
     refresh::port_changed(tx, port.id).await?;
-    let mut touched = port.groups.clone();
-    touched.extend(groups);
-    refresh::members_changed(tx, &touched, port.network).await
+    let now = ports::get(tx.conn(), port.id, Scope::Everything).await?;
+    membership::regrouped(tx, &before, &now.groups).await
 }
 
 async fn leave_all(tx: &mut Tx, port: PortId) -> Result<()> {

@@ -8,6 +8,7 @@ pub mod allocation;
 pub mod binding;
 pub mod bootstrap;
 pub mod groups;
+mod membership;
 pub mod network;
 pub mod ports;
 pub mod quotas;

@@ -30,27 +30,25 @@ pub async fn rules_changed(tx: &mut Tx, group: SecurityGroupId) -> Result<()> {
     Ok(())
 }
 
-/// Marks the ports on `network` whose rules speak of one of `groups`: its members changed.
+/// Marks the ports on `network` whose rules speak of `group`: its members changed.
 ///
 /// # Errors
 /// [`crate::Error::Broken`] when the database fails.
-pub async fn members_changed(
+pub(super) async fn members_changed(
     tx: &mut Tx,
-    groups: &[SecurityGroupId],
+    group: SecurityGroupId,
     network: NetworkId,
 ) -> Result<()> {
-    for group in groups {
-        sqlx::query(
-            "UPDATE ports SET stale = 1 WHERE network = $2 AND host IS NOT NULL AND stale = 0 \
-             AND id IN (SELECT g.port FROM port_groups g \
-             JOIN security_group_rules r ON r.security_group = g.security_group \
-             WHERE r.remote_group = $1)",
-        )
-        .bind(group.to_string())
-        .bind(network.to_string())
-        .execute(tx.conn())
-        .await?;
-    }
+    sqlx::query(
+        "UPDATE ports SET stale = 1 WHERE network = $2 AND host IS NOT NULL AND stale = 0 \
+         AND id IN (SELECT g.port FROM port_groups g \
+         JOIN security_group_rules r ON r.security_group = g.security_group \
+         WHERE r.remote_group = $1)",
+    )
+    .bind(group.to_string())
+    .bind(network.to_string())
+    .execute(tx.conn())
+    .await?;
     Ok(())
 }
 

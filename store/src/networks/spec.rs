@@ -1,6 +1,6 @@
 //! What a host is told of a port: its network, its addresses, and the rules that guard it, resolved.
 
-use std::{collections::HashMap, net::Ipv4Addr};
+use std::collections::HashMap;
 
 use ipnet::Ipv4Net;
 use skybus_model::{
@@ -9,11 +9,11 @@ use skybus_model::{
 };
 
 use super::{
-    Port, Scope, network,
+    Port, Scope, membership, network,
     rules::{self, Rule},
-    subnets::{self, address},
+    subnets,
 };
-use crate::{Error, Result, Tx, row::Columns};
+use crate::{Error, Result, Tx};
 
 /// Makes specs of many ports of one transaction, looking up only once what they share.
 #[derive(Debug, Default)]
@@ -99,32 +99,10 @@ impl Specs {
         if let Some(known) = self.members.get(&(group, on)) {
             return Ok(known.clone());
         }
-        let rows = sqlx::query(
-            "SELECT p.address FROM ports p JOIN port_groups g ON g.port = p.id \
-             WHERE g.security_group = $1 AND p.network = $2 ORDER BY p.address",
-        )
-        .bind(group.to_string())
-        .bind(on.to_string())
-        .fetch_all(tx.conn())
-        .await?;
-        let found: Result<Vec<Ipv4Addr>> = rows
-            .iter()
-            .map(|row| Ok(address(row.number("address")?)))
-            .collect();
-        let found = prefixes(&found?);
+        let found = membership::of(tx, group, on).await?;
         self.members.insert((group, on), found.clone());
         Ok(found)
     }
-}
-
-/// Addresses as the fewest prefixes: neighbours' rules are short even in a large group, because
-/// addresses are given out in turn.
-fn prefixes(addresses: &[Ipv4Addr]) -> Vec<Ipv4Net> {
-    let single: Vec<Ipv4Net> = addresses
-        .iter()
-        .map(|address| Ipv4Net::from(*address))
-        .collect();
-    Ipv4Net::aggregate(&single)
 }
 
 /// What a rule lets pass, or `None` when it lets nothing pass here: it speaks of IPv6, or of a group

@@ -4,10 +4,11 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Value, json};
 use skybus_model::{Timestamp, id::ServerId};
 use skybus_store::{
-    compute::listing::{self, After},
+    compute::listing::{self, After, Brief},
     servers::{self, Server},
 };
 
@@ -70,11 +71,21 @@ pub(crate) async fn index(
     params: Params,
 ) -> Result<Response, Error> {
     let lens = Lens::new(&app, &auth, version);
-    let (cut, _) = find(&app, &auth, &lens, &page, &params).await?;
-    let shown = cut
+    let asked = Asked::read(&auth, &lens, &page, &params)?;
+    let cut = if asked.is_plain() {
+        names(&app, &asked).await?
+    } else {
+        let (cut, _) = find(&app, &lens, &asked).await?;
+        cut.map(|server| Brief {
+            id: server.id,
+            name: server.name,
+            created_at: server.created_at,
+        })
+    };
+    let shown: Vec<_> = cut
         .items
         .iter()
-        .map(|server| view::brief(&lens, server))
+        .map(|server| view::brief(&lens, server.id, &server.name))
         .collect();
     Ok(answer(&lens, &page, &cut, shown))
 }
@@ -88,13 +99,14 @@ pub(crate) async fn detail(
     params: Params,
 ) -> Result<Response, Error> {
     let lens = Lens::new(&app, &auth, version);
-    let (cut, known) = find(&app, &auth, &lens, &page, &params).await?;
+    let asked = Asked::read(&auth, &lens, &page, &params)?;
+    let (cut, known) = find(&app, &lens, &asked).await?;
     let all = match known {
         Some(known) => known,
         None => beside::of(&app, &lens, &cut.items).await?,
     };
     let nothing = Beside::default();
-    let shown = cut
+    let shown: Vec<_> = cut
         .items
         .iter()
         .map(|server| view::full(&lens, server, all.get(&server.id).unwrap_or(&nothing)))
@@ -102,66 +114,111 @@ pub(crate) async fn detail(
     Ok(answer(&lens, &page, &cut, shown))
 }
 
-fn answer(lens: &Lens, page: &Page, cut: &Cut<Server>, shown: Vec<Value>) -> Response {
-    let mut body = Map::new();
-    body.insert("servers".to_owned(), Value::Array(shown));
-    if let Some(links) = page.links(&lens.base, cut) {
-        body.insert("servers_links".to_owned(), links);
+/// The body of a list.
+#[derive(Serialize)]
+struct List<T> {
+    servers: Vec<T>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    servers_links: Option<Value>,
+}
+
+fn answer<T>(lens: &Lens, page: &Page, cut: &Cut<T>, shown: Vec<impl Serialize>) -> Response {
+    Json(List {
+        servers: shown,
+        servers_links: page.links(&lens.base, cut),
+    })
+    .into_response()
+}
+
+/// What was asked for.
+struct Asked {
+    query: Query,
+    page: Page,
+    /// Whether it is the order in which the database keeps them.
+    in_order: bool,
+}
+
+impl Asked {
+    fn read(auth: &Auth, lens: &Lens, page: &Page, params: &Params) -> Result<Self, Error> {
+        let query = Query::read(params, auth, lens.version)?;
+        let page = page
+            .clone()
+            .sorted_by(SORT_KEYS, ("created_at", Way::Down))?;
+        let newest_first = page
+            .sort
+            .first()
+            .is_some_and(|by| *by == ("created_at".into(), Way::Down));
+        let in_order = newest_first && page.sort.len() == 1;
+        Ok(Self {
+            query,
+            page,
+            in_order,
+        })
     }
-    Json(body).into_response()
+
+    /// Whether the database alone can answer it.
+    const fn is_plain(&self) -> bool {
+        self.in_order && !self.query.is_empty() && !self.query.decides()
+    }
+
+    async fn after(&self, app: &App) -> Result<Option<After>, Error> {
+        match (&self.page.marker, self.in_order) {
+            (Some(marker), true) => Ok(Some(marked(app, &self.query, marker).await?)),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// One page of names.
+async fn names(app: &App, asked: &Asked) -> Result<Cut<Brief>, Error> {
+    let after = asked.after(app).await?;
+    let most = i64::try_from(asked.page.limit + 1).unwrap_or(i64::MAX);
+    let found = listing::brief(&app.store, &asked.query.wanted, after, most).await?;
+    Ok(first_page(&asked.page, found, |server| server.id))
 }
 
 /// The servers of one page, and what stands beside them if that was needed to find them.
 async fn find(
     app: &App,
-    auth: &Auth,
     lens: &Lens,
-    page: &Page,
-    params: &Params,
+    asked: &Asked,
 ) -> Result<(Cut<Server>, Option<BesideAll>), Error> {
-    let query = Query::read(params, auth, lens.version)?;
-    let page = page
-        .clone()
-        .sorted_by(SORT_KEYS, ("created_at", Way::Down))?;
+    let Asked {
+        query,
+        page,
+        in_order,
+    } = asked;
     if query.is_empty() {
-        return Ok((
-            Cut {
-                items: Vec::new(),
-                next: None,
-                previous: None,
-            },
-            None,
-        ));
+        return Ok((first_page(page, Vec::new(), |server| server.id), None));
     }
-    let newest_first = page
-        .sort
-        .first()
-        .is_some_and(|by| *by == ("created_at".into(), Way::Down));
-    let in_order = newest_first && page.sort.len() == 1;
-    let most = if in_order { page.limit + 1 } else { usize::MAX };
-    let after = match (&page.marker, in_order) {
-        (Some(marker), true) => Some(marked(app, &query, marker).await?),
-        _ => None,
+    let most = if *in_order {
+        page.limit + 1
+    } else {
+        usize::MAX
     };
-    let (mut found, known) = collect(app, lens, &query, after, most).await?;
-    if !in_order {
-        let cut = page.cut(found, |server| server.id.to_string(), sort_value)?;
-        return Ok((cut, known));
-    }
+    let after = asked.after(app).await?;
+    let (found, known) = collect(app, lens, query, after, most).await?;
+    let cut = if *in_order {
+        first_page(page, found, |server| server.id)
+    } else {
+        page.cut(found, |server| server.id.to_string(), sort_value)?
+    };
+    Ok((cut, known))
+}
+
+/// The page that `found` begins with; one more than fits says that there is another.
+fn first_page<T>(page: &Page, mut found: Vec<T>, id: impl Fn(&T) -> ServerId) -> Cut<T> {
     let more = found.len() > page.limit;
     found.truncate(page.limit.min(MOST));
     let next = found
         .last()
         .filter(|_| more)
-        .map(|server| server.id.to_string());
-    Ok((
-        Cut {
-            items: found,
-            next,
-            previous: None,
-        },
-        known,
-    ))
+        .map(|last| id(last).to_string());
+    Cut {
+        items: found,
+        next,
+        previous: None,
+    }
 }
 
 /// Where the page begins: after the server with the marker's id.

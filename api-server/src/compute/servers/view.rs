@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha224};
 use skybus_model::{
     Timestamp,
+    id::ServerId,
     server::{ServerState, Task, VmState},
 };
 use skybus_store::{networks::ports::Address, servers::Server};
@@ -60,10 +62,32 @@ impl Lens {
     }
 }
 
-/// A server in short, for `GET /servers`.
-pub(crate) fn brief(lens: &Lens, server: &Server) -> Value {
-    let id = server.id.to_string();
-    json!({ "id": id, "name": server.name, "links": lens.links("servers", &id) })
+/// A server in short, for `GET /servers`: it is written as it is, because lists of names are long.
+#[derive(Debug, Serialize)]
+pub(crate) struct Brief {
+    id: ServerId,
+    name: String,
+    links: [Link; 2],
+}
+
+#[derive(Debug, Serialize)]
+struct Link {
+    rel: &'static str,
+    href: String,
+}
+
+/// A server in short.
+pub(crate) fn brief(lens: &Lens, id: ServerId, name: &str) -> Brief {
+    let base = &lens.base;
+    let link = |rel, href| Link { rel, href };
+    Brief {
+        id,
+        name: name.to_owned(),
+        links: [
+            link("self", format!("{base}/compute/v2.1/servers/{id}")),
+            link("bookmark", format!("{base}/compute/servers/{id}")),
+        ],
+    }
 }
 
 /// A server in full.
@@ -253,4 +277,4 @@ pub(crate) fn addresses(addresses: &[Address]) -> Value {
 }
 
 /// What stands beside each of many servers, by its id.
-pub(crate) type BesideAll = HashMap<skybus_model::id::ServerId, Beside>;
+pub(crate) type BesideAll = HashMap<ServerId, Beside>;

@@ -14,7 +14,7 @@ use super::{DOWN, Port, get};
 use crate::{
     Error, Result, Tx,
     networks::{
-        Scope, allocation, refresh,
+        Scope, allocation, membership,
         subnets::{self, Subnet, address, number},
     },
     row::Columns,
@@ -105,8 +105,9 @@ pub async fn create(tx: &mut Tx, new: NewPort) -> Result<Port> {
     for group in &new.groups {
         add_group(tx, id, *group).await?;
     }
-    refresh::members_changed(tx, &new.groups, new.network).await?;
-    get(tx.conn(), id, Scope::Everything).await
+    let port = get(tx.conn(), id, Scope::Everything).await?;
+    membership::joined(tx, &port).await?;
+    Ok(port)
 }
 
 pub(in crate::networks) async fn add_group(

@@ -2,10 +2,10 @@
 
 use skybus_model::{Timestamp, id::ServerId};
 
-use super::{DOWN, Port};
+use super::{DOWN, Port, get};
 use crate::{
     Error, Result, Tx,
-    networks::{refresh, subnets},
+    networks::{Scope, membership, subnets},
 };
 
 /// Plugs a port that its owner made into a server, as that server's `position`th. It outlives the server.
@@ -64,29 +64,35 @@ pub async fn release(tx: &mut Tx, port: &Port) -> Result<()> {
 /// Deletes a port that no server uses.
 ///
 /// # Errors
-/// [`Error::Conflict`] when a server was given it meanwhile.
+/// [`Error::Conflict`] when a server was given it meanwhile; [`Error::NotFound`] when it is gone already.
 pub async fn delete_unused(tx: &mut Tx, port: &Port) -> Result<()> {
     subnets::lock(tx, port.subnet).await?;
-    let done = sqlx::query("DELETE FROM ports WHERE id = $1 AND server IS NULL")
-        .bind(port.id.to_string())
-        .execute(tx.conn())
-        .await?;
-    if done.rows_affected() == 0 {
+    // What was read before the lock may be old, and members are counted.
+    let port = get(tx.conn(), port.id, Scope::Everything).await?;
+    if port.server.is_some() {
         let text = format!("port {} was just given to a server", port.id);
         return Err(Error::Conflict(text));
     }
-    refresh::members_changed(tx, &port.groups, port.network).await
+    remove(tx, &port).await
 }
 
-/// Deletes a port. Its neighbours' rules that speak of its groups are refreshed.
+/// Deletes a port, if it is still there. Its neighbours' rules that speak of its groups are refreshed.
 ///
 /// # Errors
 /// [`Error::Broken`] when the database fails.
 pub async fn delete(tx: &mut Tx, port: &Port) -> Result<()> {
     subnets::lock(tx, port.subnet).await?;
+    match get(tx.conn(), port.id, Scope::Everything).await {
+        Ok(port) => remove(tx, &port).await,
+        Err(Error::NotFound(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+async fn remove(tx: &mut Tx, port: &Port) -> Result<()> {
     sqlx::query("DELETE FROM ports WHERE id = $1")
         .bind(port.id.to_string())
         .execute(tx.conn())
         .await?;
-    refresh::members_changed(tx, &port.groups, port.network).await
+    membership::left(tx, port).await
 }

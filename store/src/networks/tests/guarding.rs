@@ -1,5 +1,7 @@
 //! Groups and rules, and that every host learns what it must let pass.
 
+use std::net::Ipv4Addr;
+
 use skybus_model::network::{Direction, PacketMatch};
 
 use super::*;
@@ -13,6 +15,7 @@ on_both! {
     a_second_rule_that_allows_the_same_is_refused
     a_rule_reaches_the_hosts_of_the_group_and_of_no_other
     neighbours_learn_of_a_new_member_and_of_one_that_left
+    where_all_ports_are_members_neighbours_need_not_be_told
     a_group_without_members_here_lets_nobody_in
     deleting_a_group_takes_the_rules_that_speak_of_it
 }
@@ -107,6 +110,8 @@ async fn neighbours_learn_of_a_new_member_and_of_one_that_left(store: &Store) {
     let (elsewhere, _) = a_network(&mut tx, project, "10.0.0.0/24").await;
     let group = groups::ensure_default(&mut tx, project).await.unwrap();
     let host = a_host(&mut tx, "node-1").await;
+    let stranger = groups::create(&mut tx, project, "web", "").await.unwrap();
+    a_port(&mut tx, &network, stranger.id).await;
     let first = a_port(&mut tx, &network, group.id).await;
     binding::bind(&mut tx, first.server.unwrap(), &host, None, &context())
         .await
@@ -155,6 +160,69 @@ async fn neighbours_learn_of_a_new_member_and_of_one_that_left(store: &Store) {
         !from.iter().any(|net| net.contains(&second.address)),
         "{from:?}"
     );
+}
+
+/// What a host was last told that may come in, of the ports that were told anew.
+async fn told_anew(store: &Store) -> Vec<Vec<Ipv4Net>> {
+    let mut tx = store.begin().await.unwrap();
+    refresh::flush(&mut tx, &context(), 100).await.unwrap();
+    let told = told(&tx.commit().await.unwrap());
+    told.iter().map(remotes_of).collect()
+}
+
+async fn where_all_ports_are_members_neighbours_need_not_be_told(store: &Store) {
+    let mut tx = store.begin().await.unwrap();
+    let project = ProjectId::random();
+    let (network, subnet) = a_network(&mut tx, project, "10.0.0.0/24").await;
+    let group = groups::ensure_default(&mut tx, project).await.unwrap();
+    let host = a_host(&mut tx, "node-1").await;
+    let first = a_port(&mut tx, &network, group.id).await;
+    binding::bind(&mut tx, first.server.unwrap(), &host, None, &context())
+        .await
+        .unwrap();
+    let at_first = told(&tx.commit().await.unwrap()).pop().unwrap();
+    let from = remotes_of(&at_first);
+    let covers = |from: &[Ipv4Net], address: Ipv4Addr| from.iter().any(|n| n.contains(&address));
+    assert!(covers(&from, first.address) && covers(&from, [10, 0, 0, 200].into()));
+    assert!(!covers(&from, subnet.gateway), "the gateway is no member");
+
+    let mut tx = store.begin().await.unwrap();
+    let second = a_port(&mut tx, &network, group.id).await;
+    let third = a_port(&mut tx, &network, group.id).await;
+    ports::release(&mut tx, &third).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(!refresh::is_needed(store).await.unwrap());
+
+    // One that is no member comes: from now on the members are listed.
+    let mut tx = store.begin().await.unwrap();
+    let web = groups::create(&mut tx, project, "web", "").await.unwrap();
+    let stranger = a_port(&mut tx, &network, web.id).await;
+    tx.commit().await.unwrap();
+    let from = told_anew(store).await.remove(0);
+    assert!(covers(&from, first.address) && covers(&from, second.address));
+    assert!(!covers(&from, stranger.address) && !covers(&from, third.address));
+
+    // It joins them, and all are members again; it leaves, and they are not; it goes.
+    for (groups, all) in [(vec![group.id], true), (vec![web.id], false)] {
+        let mut tx = store.begin().await.unwrap();
+        groups::set_of_port(&mut tx, &stranger, &groups)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        let from = told_anew(store).await.remove(0);
+        assert_eq!(covers(&from, [10, 0, 0, 200].into()), all, "{from:?}");
+        assert!(covers(&from, second.address));
+    }
+    let mut tx = store.begin().await.unwrap();
+    ports::release(&mut tx, &stranger).await.unwrap();
+    tx.commit().await.unwrap();
+    let from = told_anew(store).await.remove(0);
+    assert!(covers(&from, [10, 0, 0, 200].into()), "{from:?}");
+}
+
+fn remotes_of(ensure: &PortEnsure) -> Vec<Ipv4Net> {
+    let rules = ensure.spec.rules.iter();
+    rules.flat_map(|rule| rule.remotes.clone()).collect()
 }
 
 async fn a_group_without_members_here_lets_nobody_in(store: &Store) {
