@@ -223,6 +223,14 @@ impl Broker {
         Ok(kill_process(node::pid(self.dir.path())?, Signal::CONT)?)
     }
 
+    /// Has `rabbitmqctl` tell the node something.
+    ///
+    /// # Errors
+    /// When it refuses, with what it said.
+    pub async fn control(&self, words: &[&str]) -> io::Result<()> {
+        node::control(self.dir.path(), self.ports, words).await
+    }
+
     fn url(&self, user: &str, secret: &str) -> String {
         format!(
             "amqp://{user}:{secret}@127.0.0.1:{}/skybus",

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use super::MARK;
 
+const CONTROL: &str = "/usr/lib/rabbitmq/bin/rabbitmqctl";
 const PROGRAM: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 const STARTS_WITHIN: Duration = Duration::from_secs(120);
 pub(super) const WATCHER: &str = r#"
@@ -56,6 +57,22 @@ pub(super) async fn launch(dir: &Path, ports: Ports) -> io::Result<()> {
     // Reaps it, whenever it ends.
     std::thread::spawn(move || child.wait());
     Ok(())
+}
+
+/// Runs `rabbitmqctl` for this node.
+pub(super) async fn control(dir: &Path, ports: Ports, words: &[&str]) -> io::Result<()> {
+    let ended = tokio::process::Command::new(CONTROL)
+        .envs(environment(dir, ports))
+        .args(words)
+        .output()
+        .await
+        .map_err(|error| io::Error::other(format!("{CONTROL}: {error}")))?;
+    if ended.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&ended.stdout);
+    let also = String::from_utf8_lossy(&ended.stderr);
+    Err(io::Error::other(format!("{words:?}: {said}{also}")))
 }
 
 /// The node itself, told from others by its mark.

@@ -7,6 +7,7 @@
 
 mod calls;
 mod delivery;
+mod limits;
 mod outage;
 mod relay;
 mod rights;
