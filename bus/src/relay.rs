@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use skybus_fault::{self as fault, Point};
 use skybus_model::{
     Timestamp,
     id::MessageId,
@@ -147,12 +148,16 @@ impl<O: Outbox> Relay<O> {
 
     /// Sends these and removes what arrived. Whether there is any point in going on.
     async fn relay(&self, rows: Vec<Outgoing>, stuck: &mut HashMap<MessageId, Stuck>) -> bool {
+        for row in &rows {
+            fault::hit(Point::RelayBeforePublish, &row.kind);
+        }
         let results = self.bus.send(&rows).await;
         let mut arrived = Vec::with_capacity(rows.len());
         let mut reachable = true;
         for (row, result) in rows.iter().zip(results) {
             match result {
                 Ok(()) => {
+                    fault::hit(Point::RelayConfirmed, &row.kind);
                     stuck.remove(&row.id);
                     arrived.push(row.id);
                 }
@@ -179,6 +184,9 @@ impl<O: Outbox> Relay<O> {
                 error = &error as &dyn std::error::Error,
                 "sent rows could not be removed"
             );
+        }
+        for row in rows.iter().filter(|row| arrived.contains(&row.id)) {
+            fault::hit(Point::RelayMarked, &row.kind);
         }
         reachable
     }

@@ -9,6 +9,7 @@ use std::{
     sync::Mutex,
 };
 
+use skybus_fault::{self as fault, Point};
 use skybus_model::id::NetworkId;
 use skybus_sys::namespace;
 
@@ -84,6 +85,7 @@ impl Linux {
             changes.make(format!("{namespace}: a new namespace"), || {
                 namespace::make(&namespace)
             })?;
+            fault::hit(Point::NetworkNamespaceMade, "");
             // Marked before anything else, so that a cloud that lost its records finds it again.
             let mark = format!("link set lo alias {}\n", links::mark(&self.cloud));
             changes.make(format!("{namespace}: {}", mark.trim()), || {
@@ -96,7 +98,9 @@ impl Linux {
         }
         let rules = filter::render(network);
         self.rules(place, absent, &rules, &TABLES, changes)?;
+        fault::hit(Point::NetworkFiltered, "");
         self.lines(network, absent, doomed, changes)?;
+        fault::hit(Point::NetworkLinked, "");
         self.dnsmasq(&namespace).converge(network, changes)?;
         Ok(fresh)
     }

@@ -15,6 +15,7 @@ use skybus_bus::{
     journal::{Journal, Work},
     relay::Relay,
 };
+use skybus_fault::{self as fault, Point};
 use skybus_model::{
     HostName,
     id::NetworkId,
@@ -78,6 +79,7 @@ impl Worker {
     /// # Errors
     /// When the journal cannot be read or written: without it nothing may be done.
     pub async fn run(mut self, wake: Arc<Notify>, token: CancellationToken) -> anyhow::Result<()> {
+        fault::hit(Point::NetworkStarting, "");
         let mut reconnected = self.bus.on_reconnect();
         self.work().await?;
         self.reconcile().await?;
@@ -252,13 +254,21 @@ impl Worker {
         let outcome = self
             .on_host(move |driver, changes| {
                 let fresh = match &wanted {
-                    Some(wanted) => driver.converge(wanted, &doomed, changes)?,
+                    Some(wanted) => {
+                        fault::hit(Point::NetworkBeforeConverge, "");
+                        let fresh = driver.converge(wanted, &doomed, changes)?;
+                        fault::hit(Point::NetworkAfterConverge, "");
+                        fresh
+                    }
                     None => {
+                        fault::hit(Point::NetworkBeforeTeardown, "");
                         driver.remove(&spec::namespace(network), changes)?;
+                        fault::hit(Point::NetworkAfterTeardown, "");
                         false
                     }
                 };
                 driver.converge_host(&all, changes)?;
+                fault::hit(Point::NetworkConverged, "");
                 Ok(fresh)
             })
             .await;

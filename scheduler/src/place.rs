@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use skybus_bus::{Delivery, Verdict, relay::Relay};
+use skybus_fault::{self as fault, Point};
 use skybus_model::{Fault, FaultCode, HostName, Timestamp, message::command::ServerPlace};
 use skybus_store::{
     Store, Tx, hosts, hosts::Ratios, lifecycle::placed, operations::Operation, servers::Server,
@@ -78,6 +79,7 @@ impl Placer {
         match self.claim(&mut tx, &ranked, &ask, &mut refused).await? {
             Some((host, alternates)) => {
                 let detail = detail(&alternates, &refused);
+                fault::hit(Point::SchedulerClaimed, "");
                 let chosen = (host.clone(), alternates);
                 let how = (&self.key, detail);
                 placed::on(&mut tx, &mut server, &mut operation, chosen, how).await?;

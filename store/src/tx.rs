@@ -1,5 +1,6 @@
 //! A change: rows and the messages that they cause, in one transaction.
 
+use skybus_fault::{self as fault, Point};
 use skybus_model::message::Outgoing;
 use sqlx::{Any, AnyConnection, Transaction};
 use tokio::sync::OwnedSemaphorePermit;
@@ -78,7 +79,24 @@ impl Tx {
         for event in std::mem::take(&mut self.announced) {
             events::append(&mut self, &event).await?;
         }
+        let what = kinds(&self.leaving);
+        fault::hit(Point::StoreBeforeCommit, &what);
         self.inner.commit().await?;
+        fault::hit(Point::StoreAfterCommit, &what);
         Ok(self.leaving)
     }
+}
+
+/// What leaves with a transaction, which tells it from others at a fault point.
+fn kinds(leaving: &[Outgoing]) -> String {
+    if !fault::COMPILED_IN {
+        return String::new();
+    }
+    let mut kinds: Vec<&str> = leaving
+        .iter()
+        .map(|message| message.kind.as_str())
+        .collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    kinds.join("+")
 }

@@ -100,11 +100,28 @@ impl Api {
     /// # Errors
     /// When there is no answer.
     pub fn send(&self, method: &str, path: &str, body: &str) -> Result<Answer> {
+        self.send_with_key(method, path, body, None)
+    }
+
+    /// The same with an `Idempotency-Key`.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn send_with_key(
+        &self,
+        method: &str,
+        path: &str,
+        body: &str,
+        key: Option<&str>,
+    ) -> Result<Answer> {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.url));
         if !self.token.is_empty() {
             request = request.header("x-auth-token", &self.token);
+        }
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
         }
         let response = if body.is_empty() {
             self.agent.run(request.body(())?)

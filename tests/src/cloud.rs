@@ -12,10 +12,11 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
 use crate::{
+    faults::Faults,
     programs,
     ran::{self, Ran},
 };
@@ -33,6 +34,7 @@ pub struct Cloud {
     port: u16,
     person: &'static str,
     keep: bool,
+    faults: bool,
 }
 
 impl Cloud {
@@ -57,6 +59,31 @@ impl Cloud {
     /// # Errors
     /// When it does not come up, with the ends of its logs.
     pub fn start(options: &[&str]) -> Result<Self> {
+        let cloud = Self::prepare(false)?;
+        cloud.up(options)?;
+        Ok(cloud)
+    }
+
+    /// Starts a cloud in whose processes fault points can be armed.
+    ///
+    /// # Errors
+    /// When it does not come up, with the ends of its logs.
+    pub fn with_fault_points(options: &[&str]) -> Result<(Self, Faults)> {
+        ensure!(
+            skybus_fault::COMPILED_IN,
+            "a release build has no fault points; build without --release"
+        );
+        let cloud = Self::prepare(true)?;
+        let faults = Faults::at(&cloud.faults_dir())?;
+        cloud.up(options)?;
+        Ok((cloud, faults))
+    }
+
+    fn faults_dir(&self) -> PathBuf {
+        self.directory.path().join("faults")
+    }
+
+    fn prepare(faults: bool) -> Result<Self> {
         // Guests run as a user of their own and must be able to pass through.
         let directory = tempfile::Builder::new()
             .prefix("skybus-test-")
@@ -64,14 +91,13 @@ impl Cloud {
             .tempdir()
             .context("making a directory for the cloud")?;
         let port = free_port()?;
-        let cloud = Self {
+        Ok(Self {
             directory,
             port,
             person: "skybus",
             keep: false,
-        };
-        cloud.up(options)?;
-        Ok(cloud)
+            faults,
+        })
     }
 
     /// Starts it again after [`Self::down`].
@@ -83,6 +109,9 @@ impl Cloud {
         up.args(["--detach", "--listen", &format!("127.0.0.1:{}", self.port)])
             .args(options);
         up.arg("--data-dir").arg(self.data_dir());
+        if self.faults {
+            up.env(skybus_fault::VARIABLE, self.faults_dir());
+        }
         let ran = ran::run(&mut up, UP).and_then(|ran| ran.ok().map(drop));
         ran.with_context(|| format!("the cloud did not come up\n{}", self.logs()))
     }

@@ -7,10 +7,13 @@
 
 pub mod another;
 pub mod api;
+pub mod campaign;
 pub mod cloud;
+pub mod faults;
 pub mod guest;
 pub mod host;
 pub mod programs;
 pub mod ran;
 pub mod stock;
+pub mod truth;
 pub mod wait;

@@ -119,7 +119,11 @@ fn dependencies_point_one_way() {
         "skybus-compute",
         "skybus-network",
     ];
-    let rules: [(&str, &[&str]); 9] = [
+    let rules: [(&str, &[&str]); 10] = [
+        (
+            "fault",
+            &["skybus-model", "skybus-bus", "skybus-store", "skybus-sys"],
+        ),
         (
             "model",
             &[

@@ -7,6 +7,7 @@ use lapin::{
     Acker,
     options::{BasicAckOptions, BasicRejectOptions},
 };
+use skybus_fault::{self as fault, Point};
 use tokio::time::sleep;
 use tracing::{error, warn};
 
@@ -44,6 +45,7 @@ where
             }
         };
         let (id, kind, attempts) = (delivery.id, delivery.kind.clone(), delivery.attempts);
+        self.come_to(Point::ConsumerDelivered, &kind);
         let handled = AssertUnwindSafe(async { (self.handler)(delivery).await })
             .catch_unwind()
             .await;
@@ -58,7 +60,16 @@ where
                 warn!(queue = self.source.queue, %id, kind, reason, "to the dead letters");
             }
         }
+        self.come_to(Point::ConsumerBeforeAck, &kind);
         self.settle(&acker, verdict, attempts).await;
+        self.come_to(Point::ConsumerAfterAck, &kind);
+    }
+
+    /// Nothing is promised of what is not acknowledged, so there is nothing to break there.
+    fn come_to(&self, point: Point, kind: &str) {
+        if self.source.acknowledge {
+            fault::hit(point, kind);
+        }
     }
 
     /// Tells the broker. That it cannot be told is no error: the message comes again, and whoever

@@ -21,6 +21,7 @@ use std::{
 };
 
 use serde::de::DeserializeOwned;
+use skybus_fault::{self as fault, Point};
 use skybus_model::{Timestamp, id::MessageId, message::Context};
 use sqlx::{
     Row, SqlitePool,
@@ -126,6 +127,7 @@ impl Journal {
     /// # Errors
     /// When the file cannot be written.
     pub async fn accept(&self, delivery: &Delivery) -> Result<Accepted, Error> {
+        fault::hit(Point::JournalBeforeAccept, &delivery.kind);
         let written = sqlx::query(
             "INSERT INTO inbox (id, kind, routing_key, body, request_id, traceparent, at)
              VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING",
@@ -139,6 +141,7 @@ impl Journal {
         .bind(delivery.at.micros())
         .execute(&self.writer)
         .await?;
+        fault::hit(Point::JournalAfterAccept, &delivery.kind);
         Ok(if written.rows_affected() == 1 {
             Accepted::New
         } else {

@@ -1,6 +1,7 @@
 //! A transaction of the journal: facts, counters, reports and finished work, all or nothing.
 
 use serde::{Serialize, de::DeserializeOwned};
+use skybus_fault::{self as fault, Point};
 use skybus_model::{
     HostName, Order, Timestamp,
     id::MessageId,
@@ -140,7 +141,10 @@ impl JournalTx {
     /// # Errors
     /// When the file cannot be written; then nothing of the transaction holds.
     pub async fn commit(self) -> Result<Vec<Outgoing>, Error> {
+        let what = self.emitted.first().map_or("-", |event| &event.kind);
+        fault::hit(Point::JournalBeforeCommit, what);
         self.tx.commit().await?;
+        fault::hit(Point::JournalAfterCommit, what);
         Ok(self.emitted)
     }
 }

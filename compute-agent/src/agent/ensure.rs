@@ -14,6 +14,7 @@ use super::{
     GRACE,
     ledger::{Ledger, Report, Work},
     record::{Ended, Finding, Record, Standing, find, standing},
+    steps,
 };
 use crate::driver::{Driver, Hops, Place, Seen};
 
@@ -142,11 +143,11 @@ async fn apply<D: Driver>(
 ) -> Result<(), Fault> {
     let mut seen = driver.look(place).await;
     if !built || seen == Seen::Absent {
-        driver.build(place, &ensure.spec, hops).await?;
+        steps::build(driver, place, &ensure.spec, hops).await?;
         seen = driver.look(place).await;
     }
     match ensure.desired {
-        Desired::Stopped if seen.is_machine() => driver.stop(place, GRACE, hops).await,
+        Desired::Stopped if seen.is_machine() => steps::stop(driver, place, GRACE, hops).await,
         Desired::Stopped => Ok(()),
         Desired::Running => run(driver, place, ensure, seen, hops).await,
     }
@@ -165,22 +166,20 @@ async fn run<D: Driver>(
         (Seen::Running(since), Some(_)) if since >= ensure.generation => return Ok(()),
         (Seen::Running(_), None) => return Ok(()),
         (Seen::Paused(_), None) => return driver.resume(place).await,
-        (Seen::Running(_), Some(Restart::Soft)) => driver.stop(place, GRACE, hops).await?,
+        (Seen::Running(_), Some(Restart::Soft)) => steps::stop(driver, place, GRACE, hops).await?,
         (Seen::Off | Seen::Absent, _) => {}
         (Seen::Running(_) | Seen::Paused(_), Some(_))
         | (Seen::PoweredOff | Seen::Broken(_) | Seen::Mute, _) => {
-            driver.stop(place, Duration::ZERO, hops).await?;
+            steps::stop(driver, place, Duration::ZERO, hops).await?;
         }
     }
-    driver
-        .start(place, &ensure.spec, ensure.generation, hops)
-        .await
+    steps::start(driver, place, &ensure.spec, ensure.generation, hops).await
 }
 
 /// Leaves nothing of a server that was never complete, and says what is there.
 async fn clean_up<D: Driver>(driver: &D, place: &Place, record: &Record, hops: &Hops) -> Power {
     if !record.built {
-        return match driver.remove(place, hops).await {
+        return match steps::remove(driver, place, hops).await {
             Ok(()) => Power::Absent,
             Err(fault) => {
                 tracing::error!(%place, %fault, details = fault.details, "what a failed boot left cannot be removed");

@@ -12,6 +12,7 @@ mod notice;
 pub mod queue;
 pub mod record;
 mod remove;
+mod steps;
 
 use std::{
     collections::HashMap,
@@ -25,6 +26,7 @@ use skybus_bus::{
     DecodeError, Delivery,
     journal::{self, Journal},
 };
+use skybus_fault::{self as fault, Point};
 use skybus_model::{
     HostName, Timestamp,
     message::{
@@ -136,6 +138,7 @@ impl<D: Driver> Agent<D> {
     /// # Errors
     /// When the journal cannot be read.
     pub async fn begin(&self) -> Result<(), journal::Error> {
+        fault::hit(Point::ComputeStarting, "");
         let long_ago = Timestamp(Timestamp::now().micros() - REMEMBER.as_micros() as i64);
         self.0.ledger.forget_removed_before(long_ago).await?;
         for work in self.0.ledger.unfinished().await? {

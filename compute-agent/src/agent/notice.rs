@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use skybus_bus::journal;
+use skybus_fault::{self as fault, Point};
 use skybus_model::{
     Fault, FaultCode,
     server::{Power, ServerSpec},
@@ -12,6 +13,7 @@ use skybus_model::{
 use super::{
     ledger::{Ledger, Report},
     record::{Finding, Record, find},
+    steps,
 };
 use crate::driver::{Driver, Hops, Place, Seen};
 
@@ -32,6 +34,7 @@ pub(super) async fn notice<D: Driver>(
         return Ok(());
     };
     let seen = driver.look(place).await;
+    fault::hit(Point::ComputeLooked, "");
     match find(&record, &seen, driver.life()) {
         Finding::Known => {}
         Finding::Became(power, fault) => {
@@ -48,10 +51,8 @@ pub(super) async fn notice<D: Driver>(
     match seen {
         // It was kept only to be seen.
         Seen::PoweredOff => {
-            if let Err(fault) = driver
-                .stop(place, Duration::ZERO, &Hops::on(&place.host))
-                .await
-            {
+            let hops = Hops::on(&place.host);
+            if let Err(fault) = steps::stop(driver, place, Duration::ZERO, &hops).await {
                 tracing::error!(%place, %fault, "a machine that is off cannot be ended");
             }
         }
@@ -119,7 +120,7 @@ async fn start<D: Driver>(
     hops: &Hops,
 ) -> Result<(), Fault> {
     if *seen == Seen::Absent {
-        driver.build(place, spec, hops).await?;
+        steps::build(driver, place, spec, hops).await?;
     }
-    driver.start(place, spec, record.generation, hops).await
+    steps::start(driver, place, spec, record.generation, hops).await
 }

@@ -6,6 +6,7 @@ use skybus_model::{message::command::ServerRemove, server::Power};
 use super::{
     ledger::{Ledger, Report, Work},
     record::Record,
+    steps,
 };
 use crate::driver::{Driver, Hops};
 
@@ -31,7 +32,7 @@ pub(super) async fn remove<D: Driver>(
         return ledger.end(work, None, report).await;
     }
     let hops = Hops::on(&work.place.host);
-    let removed = driver.remove(work.place, &hops).await;
+    let removed = steps::remove(driver, work.place, &hops).await;
     report.hops = hops.noted();
     match removed {
         Ok(()) => {

@@ -97,11 +97,14 @@ impl Spec {
     }
 }
 
-/// The variables that processes of the cloud inherit: where programs are, the logs' filter, and what a
-/// back trace needs. Everything else could change how they work from one start to the next.
+/// The variables that processes of the cloud inherit: where programs are, the logs' filter, what a
+/// back trace needs, and in debug builds where fault points are armed. Everything else could change how
+/// they work from one start to the next.
 fn passed_on() -> impl Iterator<Item = (String, String)> {
+    let faults = skybus_fault::COMPILED_IN.then_some(skybus_fault::VARIABLE);
     ["PATH", "TZ", "SKYBUS_LOG", "RUST_BACKTRACE"]
         .into_iter()
+        .chain(faults)
         .filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)))
 }
 

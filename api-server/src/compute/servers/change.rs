@@ -1,6 +1,7 @@
 //! Wishes about a server: start, stop, reboot, delete. Each is one transaction; what it means for rows
 //! and messages is in `skybus_store::lifecycle`.
 
+use skybus_fault::{self as fault, Point};
 use skybus_model::{
     Fault, FaultCode, Timestamp,
     message::Context,
@@ -39,6 +40,7 @@ pub(crate) async fn wish(
         Err(conflict) => return Err(refused(&server, request, &conflict)),
     }
     app.push(tx.commit().await?);
+    fault::hit(Point::ApiBeforeAnswer, "change");
     Ok(())
 }
 

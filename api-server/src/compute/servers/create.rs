@@ -4,6 +4,7 @@
 use axum::{extract::State, response::Response};
 use http::StatusCode;
 use serde_json::{Value, json};
+use skybus_fault::{self as fault, Point};
 use skybus_model::{
     Generation, Order, Timestamp,
     id::{SecurityGroupId, ServerId},
@@ -72,6 +73,7 @@ pub(crate) async fn create(
         .record(&mut tx, StatusCode::ACCEPTED, location.as_deref(), &answer)
         .await?;
     app.push(tx.commit().await?);
+    fault::hit(Point::ApiBeforeAnswer, "create");
     Ok(response)
 }
 
