@@ -93,6 +93,11 @@ impl Troupe {
         Self { stage, servers }
     }
 
+    /// The ends of its cloud's logs.
+    pub(super) fn logs(&self) -> String {
+        self.stage.cloud.logs()
+    }
+
     /// All rounds of a series, and what is wrong after them.
     pub(super) fn play(&mut self, series: &Series) -> Result<Row> {
         let mut row = Row::of(super::called(series.deed), series.hits.len());
