@@ -156,9 +156,14 @@ fn processes() -> Vec<Process> {
 
 /// Kills a process that a test's own cloud has started.
 pub fn kill(process: &Process) {
+    signal(process, "KILL");
+}
+
+/// Sends a signal, by its name, to a process that a test's own cloud has started.
+pub fn signal(process: &Process, signal: &str) {
     // It may have ended by itself meanwhile.
     let _ = Command::new("kill")
-        .args(["-KILL", &process.id.to_string()])
+        .args([format!("-{signal}"), process.id.to_string()])
         .output();
 }
 

@@ -128,16 +128,24 @@ impl Client {
         self.api.send_with_key("POST", path, &body.to_string(), key)
     }
 
+    /// One request for an operation on a server.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn ask_once(&self, operation: Operation, server: &Server) -> Result<Answer> {
+        let (method, path, body) = operation.request(&server.id);
+        self.api.send(method, &path, &body)
+    }
+
     /// Asks for an operation on a server and does not rest until it is known that it was accepted.
     ///
     /// # Errors
     /// When it is refused, or the API stays away.
     pub fn ask(&self, operation: Operation, server: &Server) -> Result<()> {
         let before = self.row(server)?.generation;
-        let (method, path, body) = operation.request(&server.id);
         let what = format!("an answer to {operation:?} of {}", server.name);
         wait::until(&what, AWAY, || {
-            if let Ok(answer) = self.api.send(method, &path, &body)
+            if let Ok(answer) = self.ask_once(operation, server)
                 && answer.status < 500
             {
                 if answer.status < 300 {

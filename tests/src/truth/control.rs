@@ -1,6 +1,6 @@
 //! The control plane's database.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 
@@ -52,6 +52,39 @@ impl Truth {
                 })
             })
             .collect()
+    }
+
+    /// The requests that led to an operation, by their ids.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn requests(&self) -> Result<BTreeSet<String>> {
+        let rows = self.rows::<1>("SELECT DISTINCT request_id FROM operations")?;
+        Ok(rows.into_iter().map(|[id]| id).collect())
+    }
+
+    /// Servers whose last operation is said to have ended as asked, and that are not as was asked.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn broken_promises(&self) -> Result<Vec<Finding>> {
+        let last = "SELECT servers.name, vm_state, kind, step FROM servers \
+            JOIN operations ON operations.server = servers.id \
+            WHERE operations.generation = (SELECT MAX(generation) FROM operations AS other \
+            WHERE other.server = servers.id)";
+        let wrong = self.rows::<4>(last)?.into_iter().filter(|row| {
+            let [_, state, kind, step] = row.each_ref().map(String::as_str);
+            match (step, kind) {
+                ("done", "stop") => state != "stopped",
+                ("done", "delete") => state != "deleted",
+                ("done", _) => state != "active",
+                ("failed", _) => state != "error",
+                _ => true,
+            }
+        });
+        Ok(wrong
+            .map(|row| finding(Wrong::Lost, format!("{row:?} does not fit")))
+            .collect())
     }
 
     /// What is wrong in it.
