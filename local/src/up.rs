@@ -3,6 +3,7 @@
 use std::{
     os::unix::process::CommandExt as _,
     process::{Command, ExitCode, Stdio},
+    time::Duration,
 };
 
 use rustix::process::{Pid, Signal};
@@ -11,6 +12,7 @@ use tokio::{
     net::unix::pipe::Receiver,
     select,
     signal::unix::{SignalKind, signal},
+    time::{Instant, sleep},
 };
 
 use crate::{
@@ -26,6 +28,10 @@ use crate::{
 };
 
 const SUPERVISOR: &str = "supervisor";
+/// A killed process that still waits for the disk after this has other troubles.
+const LONGEST_DEATH: Duration = Duration::from_secs(10);
+/// Nobody tells when a lock is let go.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// The command.
 ///
@@ -33,7 +39,7 @@ const SUPERVISOR: &str = "supervisor";
 /// When the cloud could not be started; nothing of it runs then that did not run before.
 pub async fn run(arguments: Up) -> Result<ExitCode, Error> {
     let data = DataDir::at(&arguments.data_dir)?;
-    if data.is_supervised() {
+    if is_supervised(&data).await {
         return Ok(runs_already(&data));
     }
     let former = if data.has_cloud() {
@@ -71,6 +77,21 @@ pub async fn run(arguments: Up) -> Result<ExitCode, Error> {
         return Ok(ExitCode::SUCCESS);
     }
     supervisor.follow(&data).await
+}
+
+/// Whether a supervisor runs this cloud. One that was killed keeps its lock until the last of its threads
+/// has ended, which takes a moment when that one waits for the disk; it must not be taken for one that runs.
+async fn is_supervised(data: &DataDir) -> bool {
+    let end = Instant::now() + LONGEST_DEATH;
+    while data.is_supervised() {
+        let named = State::load(data).supervisor;
+        let dying = named.is_some_and(|supervisor| !supervisor.is_alive());
+        if !dying || Instant::now() > end {
+            return true;
+        }
+        sleep(LOOK_EVERY).await;
+    }
+    false
 }
 
 fn runs_already(data: &DataDir) -> ExitCode {
@@ -249,6 +270,10 @@ pub(crate) fn teardown(data: &DataDir, role: &str) -> Option<Spec> {
         directory: data.path().to_owned(),
         log: data.log(role),
         depends_on: Vec::new(),
-        grace: std::time::Duration::from_secs(60),
+        grace: Duration::from_secs(60),
     })
 }
+
+#[cfg(test)]
+#[path = "up_tests.rs"]
+mod tests;

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use skybus_fault::Armed;
 
 use super::{Client, End, Operation, Server, tally::Row};
@@ -125,7 +125,7 @@ impl Stage {
         let server = self.ask(deed, server)?;
         if let (Deed::Ask(operation), Some(server)) = (deed, &server) {
             let end = self.client.end(operation, server)?;
-            anyhow::ensure!(end == End::AsAsked, "{deed:?} without a death: {end:?}");
+            ensure!(end == End::AsAsked, "{deed:?} without a death: {end:?}");
         }
         self.all_well()?;
         // Not a condition that could be awaited: that nothing more is come to.
@@ -226,6 +226,10 @@ impl Stage {
         })?;
         let options: Vec<&str> = self.options.iter().map(String::as_str).collect();
         self.cloud.up(&options)?;
+        ensure!(
+            self.process(program).is_some(),
+            "the cloud is said to be up, and has no supervisor"
+        );
         self.deaths.clear();
         Ok(())
     }
