@@ -25,6 +25,12 @@ pub(crate) struct Counts {
     pub(crate) deaths: BTreeMap<&'static str, u32>,
 }
 
+/// Something of a round.
+enum Scene<'a> {
+    Ask(usize, Operation),
+    Death(&'a Death),
+}
+
 /// A cloud in the hands of a plan.
 #[derive(Debug)]
 pub(crate) struct Actor {
@@ -48,21 +54,21 @@ impl Actor {
 
     /// One round. Nothing is waited for: what it began may still go on in the next one.
     pub(crate) fn round(&mut self, round: &Round) -> Result<()> {
-        let begun = Instant::now();
-        let mut deaths = round.deaths.clone();
-        deaths.sort_by_key(|(later, _)| *later);
-        let mut asks = round.asks.iter();
         let rows = self.stage.client.truth.servers()?;
-        // Deaths fall between the requests, wherever their time has come.
-        loop {
-            let due = deaths.partition_point(|(later, _)| *later <= begun.elapsed());
-            for (_, death) in deaths.drain(..due) {
-                self.inflict(&death)?;
-            }
-            match asks.next() {
-                Some((place, wish)) => self.ask(&rows, *place, *wish),
-                None if deaths.is_empty() => break,
-                None => thread::sleep(Duration::from_millis(20)),
+        let mut scenes: Vec<(Duration, Scene<'_>)> = Vec::new();
+        for (at, place, wish) in &round.asks {
+            scenes.push((*at, Scene::Ask(*place, *wish)));
+        }
+        for (at, death) in &round.deaths {
+            scenes.push((*at, Scene::Death(death)));
+        }
+        scenes.sort_by_key(|(at, _)| *at);
+        let begun = Instant::now();
+        for (at, scene) in scenes {
+            thread::sleep(at.saturating_sub(begun.elapsed()));
+            match scene {
+                Scene::Ask(place, wish) => self.ask(&rows, place, wish),
+                Scene::Death(death) => self.inflict(death)?,
             }
         }
         thread::sleep(round.pause);
@@ -98,6 +104,7 @@ impl Actor {
     fn inflict(&mut self, death: &Death) -> Result<()> {
         let called = match death {
             Death::At(role, armed) => {
+                self.count_death(role)?;
                 self.stage.faults.arm(role, armed)?;
                 "armed"
             }
@@ -126,6 +133,14 @@ impl Actor {
         Ok(())
     }
 
+    /// Whether a role has come to the point at which it was to die.
+    fn count_death(&mut self, role: &str) -> Result<()> {
+        if self.stage.faults.death(role)?.is_some() {
+            *self.counts.deaths.entry("of these died").or_default() += 1;
+        }
+        Ok(())
+    }
+
     fn signal(&self, program: &str, signal: &str) {
         if let Some(process) = self.stage.process(program) {
             host::signal(&process, signal);
@@ -146,9 +161,8 @@ impl Actor {
     /// Lets everything be, and says what is wrong when it has had its time.
     pub(crate) fn settle(&mut self, limit: Duration) -> Result<Vec<Finding>> {
         for role in ROLES {
-            if !self.stage.faults.disarm(role) && self.stage.faults.death(role)?.is_some() {
-                *self.counts.deaths.entry("of them died").or_default() += 1;
-            }
+            let _ = self.stage.faults.disarm(role);
+            self.count_death(role)?;
         }
         // Those that were frozen last thaw.
         thread::sleep(Duration::from_secs(15));

@@ -54,14 +54,16 @@ pub(crate) enum Death {
     SupervisorKilled,
 }
 
-/// One round: what is asked of which server, by number, and what goes wrong how much later.
+/// One round: when what is asked of which server, by number, and when what goes wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Round {
-    pub(crate) asks: Vec<(usize, Operation)>,
+    pub(crate) asks: Vec<(Duration, usize, Operation)>,
     pub(crate) deaths: Vec<(Duration, Death)>,
     pub(crate) pause: Duration,
 }
 
+/// How long a round is, in milliseconds.
+const LENGTH: usize = 1500;
 const WISHES: [Operation; 5] = [
     Operation::Stop,
     Operation::Start,
@@ -78,10 +80,10 @@ pub(crate) fn plan(seed: u64, rounds: usize, servers: usize) -> Vec<Round> {
 
 fn round(dice: &mut Dice, servers: usize) -> Round {
     let asks = (0..4 + dice.below(8))
-        .map(|_| (dice.below(servers), dice.one(&WISHES)))
+        .map(|_| (dice.millis(LENGTH), dice.below(servers), dice.one(&WISHES)))
         .collect();
     let deaths = (0..1 + dice.below(3))
-        .map(|_| (dice.millis(600), death(dice)))
+        .map(|_| (dice.millis(LENGTH), death(dice)))
         .collect();
     let pause = dice.millis(3000);
     Round {
