@@ -99,7 +99,10 @@ fn private_database() -> Result<String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    Ok(runtime.block_on(async { Postgres::shared().await.new_database().await }))
+    let url = runtime.block_on(async { Postgres::shared().await.new_database().await });
+    // It listens on a socket alone. An address that names a machine as well would be looked for there.
+    let of_socket = url.replace("postgres://postgres@localhost/", "postgres:///");
+    Ok(format!("{of_socket}&user=postgres"))
 }
 
 fn number(name: &str) -> Option<u64> {
