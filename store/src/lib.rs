@@ -6,6 +6,7 @@
 //! HTTP and the broker.
 
 pub mod announce;
+pub mod audit;
 pub mod commands;
 pub mod compute;
 pub mod error;
@@ -23,6 +24,7 @@ pub mod row;
 pub mod servers;
 pub mod services;
 pub mod signed_path;
+pub mod strays;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod tx;

@@ -2,7 +2,7 @@
 
 use skybus_bus::{Delivery, Verdict};
 use skybus_model::{
-    HostName,
+    HostName, Timestamp,
     message::{
         Message,
         event::{ComputeInventory, NetworkInventory, PortReport, ServerReport},
@@ -14,6 +14,7 @@ use skybus_store::{
         inventory,
         reported::{self, Outcome},
     },
+    strays,
 };
 
 use super::Engine;
@@ -97,16 +98,19 @@ async fn servers_of(
         return Ok(Outcome::NotTheirs);
     }
     let mut orphans = 0;
+    let mut seen = Vec::new();
     for id in inventory::suspects(&engine.store, &report).await? {
         let mut tx = engine.store.begin().await?;
         let with = (&engine.key, &delivery.context);
         let repairs = inventory::server(&mut tx, id, &report, with).await?;
         engine.relay.push(tx.commit().await?);
         orphans += repairs.orphans;
+        seen.extend(inventory::stray(&report, id, &repairs));
         if repairs.ensured + repairs.removed > 0 {
             tracing::info!(server = %id, host = %sender, ?repairs, "repaired");
         }
     }
+    strays::remember(&engine.store, sender, &seen, Timestamp::now()).await?;
     if orphans > 0 {
         tracing::warn!(host = %sender, orphans, "has machines that the database does not know");
     }

@@ -127,6 +127,7 @@ pub async fn boot(tx: &mut Tx, server: &Server, context: &Context) -> Result<Ope
         context.clone(),
     );
     operations::insert(tx, &operation).await?;
+    servers::count_interfaces(tx, server.id).await?;
     hops::add(tx, operation.id, &[Hop::now("api", "accepted", "")]).await?;
     announce::server(tx, server, &event(OperationKind::Boot, "start"), context).await?;
     super::placed::ask(tx, &operation).await?;

@@ -2,12 +2,13 @@
 //!
 //! Work that is under way is left alone: its operation is looked after by [`super::overdue`]. Machines
 //! that the database knows to be elsewhere or deleted are removed; machines that it has never heard of are
-//! only counted, for a person to look at: a database that was restored from a backup must not kill guests.
+//! only remembered ([`crate::strays`]), for a person to look at: a database that was restored from a backup
+//! must not kill guests.
 
 use std::collections::{HashMap, HashSet};
 
 use skybus_model::{
-    HostName,
+    Generation, HostName,
     id::{PortId, ServerId},
     message::{
         Context, Outgoing,
@@ -23,6 +24,7 @@ use crate::{
     networks::{Scope, binding, ports, spec::Specs},
     operations, servers,
     signed_path::PathKey,
+    strays::{Seen, What},
 };
 
 /// What an inventory led to.
@@ -57,6 +59,22 @@ pub async fn suspects(store: &Store, inventory: &ComputeInventory) -> Result<Vec
     }
     suspects.extend(there.keys().filter(|id| !known.contains(*id)));
     Ok(suspects)
+}
+
+/// What of `id` is to be remembered after `repairs`: a machine without a row, or a row without its machine.
+#[must_use]
+pub fn stray(inventory: &ComputeInventory, id: ServerId, repairs: &Repairs) -> Option<Seen> {
+    let fact = inventory.servers.iter().find(|fact| fact.server == id);
+    let (what, generation) = match fact {
+        Some(fact) if repairs.orphans > 0 => (What::Unknown, fact.generation),
+        None if repairs.ensured > 0 => (What::Missing, Generation::default()),
+        _ => return None,
+    };
+    Some(Seen {
+        server: id,
+        what,
+        generation,
+    })
 }
 
 /// Repairs one server of a compute host.

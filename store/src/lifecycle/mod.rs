@@ -3,29 +3,30 @@
 //!
 //! [`accept`]: the API accepts a wish. [`placed`]: a scheduler chose a host. [`reported`]: a host reports.
 //! [`inventory`]: a host says all that it has. [`overdue`]: an API server looks after an operation that has
-//! been silent. [`gone`] and [`failed`] are how it ends. The states themselves and their allowed changes
-//! are in `skybus_model::server::transition`.
+//! been silent. [`gone`] and [`failed`] are how it ends. [`mend`]: an audit found that it fell off its path.
+//! The states themselves and their allowed changes are in `skybus_model::server::transition`.
 
 pub mod accept;
 pub mod failed;
 pub mod gone;
 pub mod inventory;
+pub mod mend;
 pub mod overdue;
 pub mod placed;
 pub mod reported;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use skybus_model::{
     message::{Context, Outgoing},
-    operation::OperationKind,
-    server::Nic,
+    operation::{Hop, OperationKind, Step},
+    server::{Nic, VmState},
 };
 
 use crate::{
-    Result, Tx, commands, networks,
+    Result, Tx, commands, hops, networks,
     networks::{Port, binding},
-    operations::Operation,
+    operations::{self, Operation},
     servers::Server,
     signed_path::PathKey,
 };
@@ -83,4 +84,21 @@ async fn repair(tx: &mut Tx, server: &Server, key: &PathKey, context: &Context) 
     let deadline = skybus_model::Timestamp::now().after(OperationKind::Boot.deadline());
     let command = commands::ensure(server, nics(&ports), None, None, deadline, key);
     tx.send(Outgoing::to_host(&host, &command, context)).await
+}
+
+/// Ends an operation whose server is settled: there is nothing left of it to be done. A delete is done when
+/// its server is gone; what anything else wished is either so or was overtaken.
+async fn settled(tx: &mut Tx, server: &Server, mut operation: Operation) -> Result<()> {
+    let gone = server.state.vm == VmState::Deleted;
+    let step = match operation.kind {
+        OperationKind::Delete if gone => Step::Done,
+        OperationKind::Delete => Step::Overtaken,
+        _ if gone || operation.generation != server.generation => Step::Overtaken,
+        _ if operation.step == Step::OnHost => Step::Done,
+        _ => Step::Overtaken,
+    };
+    let hop = Hop::now("api", "ended, for the server is settled", "");
+    hops::add(tx, operation.id, &[hop]).await?;
+    operation.end(step, None);
+    operations::save(tx, &operation).await
 }

@@ -48,6 +48,11 @@ pub async fn look_after(tx: &mut Tx, due: &Operation, key: &PathKey) -> Result<D
     if operation.kind == OperationKind::Delete {
         return delete(tx, &mut server, operation, key).await;
     }
+    if server.state.task.is_none() && server.state.vm != VmState::Building {
+        // What was wished came about, or something overtook it; a deadline must not fail it now.
+        super::settled(tx, &server, operation).await?;
+        return Ok(Done::Ended);
+    }
     if now >= operation.deadline {
         let fault = too_late(&server, &operation);
         failed::for_good(tx, &mut server, &mut operation, fault).await?;

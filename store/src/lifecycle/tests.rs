@@ -37,17 +37,17 @@ macro_rules! on_both {
             #[tokio::test]
             async fn on_sqlite() {
                 let test = crate::testing::TestStore::sqlite().await;
-                super::$name(super::super::Story::begin(&test).await).await;
+                super::$name($crate::lifecycle::tests::Story::begin(&test).await).await;
             }
             #[tokio::test]
             async fn on_postgresql() {
                 let test = crate::testing::TestStore::postgres().await;
-                super::$name(super::super::Story::begin(&test).await).await;
+                super::$name($crate::lifecycle::tests::Story::begin(&test).await).await;
             }
         }
     )*};
 }
-pub(super) use on_both;
+pub(crate) use on_both;
 
 const ROOMY: Resources = Resources {
     vcpus: 8,
@@ -61,15 +61,15 @@ const RATIOS: Ratios = Ratios {
 };
 
 /// A cloud with hosts `a` and `b`, and the sequence numbers of their agents.
-struct Story {
-    cloud: TestCloud,
-    a: HostName,
-    b: HostName,
+pub(crate) struct Story {
+    pub(crate) cloud: TestCloud,
+    pub(crate) a: HostName,
+    pub(crate) b: HostName,
     seq: i64,
 }
 
 impl Story {
-    async fn begin(test: &TestStore) -> Self {
+    pub(crate) async fn begin(test: &TestStore) -> Self {
         let cloud = TestCloud::new(test.store.clone()).await;
         let (a, b) = (cloud.host("a", ROOMY).await, cloud.host("b", ROOMY).await);
         Self {
@@ -81,7 +81,7 @@ impl Story {
     }
 
     /// A scheduler chooses `host`; what left with its decision.
-    async fn place(
+    pub(crate) async fn place(
         &self,
         server: ServerId,
         operation: OperationId,
@@ -108,12 +108,22 @@ impl Story {
     }
 
     /// The compute agent of `host` reports.
-    async fn report(&mut self, server: ServerId, host: &HostName, power: Power) -> Outcome {
+    pub(crate) async fn report(
+        &mut self,
+        server: ServerId,
+        host: &HostName,
+        power: Power,
+    ) -> Outcome {
         let report = self.server_report(server, host, power).await;
         self.send(&report).await
     }
 
-    async fn server_report(&mut self, id: ServerId, host: &HostName, power: Power) -> ServerReport {
+    pub(crate) async fn server_report(
+        &mut self,
+        id: ServerId,
+        host: &HostName,
+        power: Power,
+    ) -> ServerReport {
         let server = self.server(id).await;
         self.seq += 1;
         ServerReport {
@@ -131,13 +141,18 @@ impl Story {
         }
     }
 
-    async fn fail(&mut self, server: ServerId, host: &HostName, code: FaultCode) -> Outcome {
+    pub(crate) async fn fail(
+        &mut self,
+        server: ServerId,
+        host: &HostName,
+        code: FaultCode,
+    ) -> Outcome {
         let mut report = self.server_report(server, host, Power::Absent).await;
         report.fault = Some(Fault::new(code, "It did not work."));
         self.send(&report).await
     }
 
-    async fn send(&self, report: &ServerReport) -> Outcome {
+    pub(crate) async fn send(&self, report: &ServerReport) -> Outcome {
         let mut tx = self.cloud.store.begin().await.unwrap();
         let context = Context::begin();
         let outcome = reported::server(&mut tx, report, &report.host, &context)
@@ -148,7 +163,12 @@ impl Story {
     }
 
     /// The network agent of `host` reports on the server's only port.
-    async fn report_port(&mut self, port: &Port, host: &HostName, state: PortState) -> Outcome {
+    pub(crate) async fn report_port(
+        &mut self,
+        port: &Port,
+        host: &HostName,
+        state: PortState,
+    ) -> Outcome {
         self.seq += 1;
         let report = PortReport {
             port: port.id,
@@ -170,7 +190,11 @@ impl Story {
     }
 
     /// The API accepts a request; what left with it, or why it was refused.
-    async fn ask(&self, server: ServerId, request: Request) -> Result<Vec<Outgoing>, String> {
+    pub(crate) async fn ask(
+        &self,
+        server: ServerId,
+        request: Request,
+    ) -> Result<Vec<Outgoing>, String> {
         let mut tx = self.cloud.store.begin().await.unwrap();
         let mut row = servers::load(&mut tx, server).await.unwrap();
         let context = Context::begin();
@@ -187,7 +211,7 @@ impl Story {
     }
 
     /// A server that runs on host `a`.
-    async fn running(&mut self, name: &str) -> ServerId {
+    pub(crate) async fn running(&mut self, name: &str) -> ServerId {
         let (server, operation) = self.cloud.boot(name).await;
         let host = self.a.clone();
         self.place(server, operation, &host).await;
@@ -198,20 +222,20 @@ impl Story {
         server
     }
 
-    async fn server(&self, id: ServerId) -> Server {
+    pub(crate) async fn server(&self, id: ServerId) -> Server {
         servers::get(&self.cloud.store, id).await.unwrap()
     }
 
-    async fn operations(&self, id: ServerId) -> Vec<Operation> {
+    pub(crate) async fn operations(&self, id: ServerId) -> Vec<Operation> {
         operations::of_server(&self.cloud.store, id).await.unwrap()
     }
 
-    async fn ports(&self, id: ServerId) -> Vec<Port> {
+    pub(crate) async fn ports(&self, id: ServerId) -> Vec<Port> {
         ports::of_server(self.cloud.store.pool(), id).await.unwrap()
     }
 
     /// What is claimed of a host: servers and memory.
-    async fn claimed(&self, name: &HostName) -> (i64, i64) {
+    pub(crate) async fn claimed(&self, name: &HostName) -> (i64, i64) {
         let hosts = hosts::all(&self.cloud.store).await.unwrap();
         let host = hosts.iter().find(|host| host.name == *name).unwrap();
         (host.servers, host.used.ram_mib)

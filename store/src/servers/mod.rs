@@ -6,7 +6,7 @@ mod write;
 
 pub use read::{get, hosted, living_on};
 pub use row::{FlavorSnapshot, ImageBytes, Server, from_row};
-pub use write::{insert, load, save};
+pub use write::{count_interfaces, insert, load, save};
 
 #[cfg(test)]
 mod tests;

@@ -100,3 +100,17 @@ pub async fn save(tx: &mut Tx, server: &Server) -> Result<()> {
     .await?;
     Ok(())
 }
+
+/// Writes down how many ports a server has: at its boot, once all of them are made. The audit compares it.
+///
+/// # Errors
+/// [`Error::Broken`] when the database fails.
+pub async fn count_interfaces(tx: &mut Tx, id: ServerId) -> Result<()> {
+    sqlx::query(
+        "UPDATE servers SET interfaces = (SELECT COUNT(*) FROM ports WHERE server = $1) WHERE id = $1",
+    )
+    .bind(id.to_string())
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
