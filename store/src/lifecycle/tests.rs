@@ -2,6 +2,7 @@
 
 mod ends;
 mod happy;
+mod stuck;
 mod trouble;
 
 use skybus_model::{

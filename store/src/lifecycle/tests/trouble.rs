@@ -25,6 +25,7 @@ on_both! {
     a_host_whose_clock_is_wrong_loses_the_boot
     a_stop_that_failed_is_not_done_later
     a_database_that_forgot_catches_up
+    what_came_about_by_another_way_is_not_failed
     repeated_and_reordered_reports
     another_hosts_word_is_not_taken
     a_silent_scheduler_is_asked_again_and_then_the_boot_fails
@@ -267,4 +268,21 @@ async fn a_database_that_forgot_catches_up(mut story: Story) {
     );
     story.report(server, &a, Power::Absent).await;
     assert_eq!(story.server(server).await.state.status(), "DELETED");
+}
+
+async fn what_came_about_by_another_way_is_not_failed(mut story: Story) {
+    let server = story.running("vm1").await;
+    let a = story.a.clone();
+    story.ask(server, Request::Stop).await.unwrap();
+    // The database was restored from a backup; the host, which remembers more, says that it is off.
+    let mut report = story.server_report(server, &a, Power::Shutdown).await;
+    report.generation = Generation(7);
+    story.send(&report).await;
+    assert_eq!(story.server(server).await.state.status(), "SHUTOFF");
+    let stop = story.operations(server).await[1].id;
+    let done = look_after(&story, stop, |stop| stop.deadline = Timestamp(0)).await;
+    assert_eq!(done, Done::Ended);
+    assert_eq!(story.operations(server).await[1].step, Step::Done);
+    let row = story.server(server).await;
+    assert_eq!((row.state.status(), row.fault), ("SHUTOFF", None));
 }
