@@ -138,6 +138,13 @@ impl Bus {
         self.0.publish.current().is_some() && self.0.ears.link.current().is_some()
     }
 
+    /// For how long messages have been able to come and go; nothing while they cannot.
+    #[must_use]
+    pub fn connected_for(&self) -> Option<Duration> {
+        let (out, back) = (self.0.publish.current()?, self.0.ears.link.current()?);
+        Some(out.since.max(back.since).elapsed())
+    }
+
     /// Whether the broker has stopped taking messages (a memory or disk alarm of its own).
     #[must_use]
     pub fn blocked(&self) -> bool {

@@ -18,7 +18,7 @@ use futures::StreamExt;
 use lapin::{Connection, ConnectionProperties, Event, uri::AMQPUri};
 use tokio::{
     sync::watch,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -34,6 +34,8 @@ pub(crate) struct Wire {
     pub(crate) connection: Connection,
     /// Counts the connections of the link.
     pub(crate) number: u64,
+    /// When it was made.
+    pub(crate) since: Instant,
     broken: CancellationToken,
 }
 
@@ -161,6 +163,7 @@ async fn keep_up(
                 let wire = Arc::new(Wire {
                     connection,
                     number,
+                    since: Instant::now(),
                     broken,
                 });
                 sender.send_replace(Some(wire.clone()));

@@ -2,9 +2,10 @@
 //! are looked after.
 //!
 //! [`events`] consumes `skybus.api.v1`; [`reconciler`] reads the operations that are due; [`rules`]
-//! tells hosts of changed rules. What they do
+//! tells hosts of changed rules; [`audit`] looks now and then whether all fits. What they do
 //! to the rows is in `skybus_store::lifecycle`, one transaction each. Any number of API servers run them.
 
+pub mod audit;
 pub mod events;
 pub mod reconciler;
 pub mod rules;
@@ -52,5 +53,7 @@ impl Engine {
         });
         let (engine, token) = (self.clone(), role.token());
         role.spawn("rules", async move { rules::run(&engine, token).await });
+        let (engine, token) = (self.clone(), role.token());
+        role.spawn("audit", async move { audit::run(&engine, token).await });
     }
 }

@@ -1,6 +1,7 @@
 //! The operator's own API, `/skybus/v1`: what happened to a server, the events, dead letters and
-//! subscribers of the bus, and the state of the whole.
+//! subscribers of the bus, the state of the whole, and what does not fit.
 
+mod audit;
 mod bus;
 mod status;
 #[cfg(test)]
@@ -24,6 +25,8 @@ pub fn routes(routes: Routes) -> Routes {
         )
         .get("/skybus/v1/events", Action::Operate, trace::events)
         .get("/skybus/v1/status", Action::Operate, status::status)
+        .get("/skybus/v1/audit", Action::Operate, audit::list)
+        .post("/skybus/v1/audit", Action::Operate, audit::mend)
         .get(dead, Action::Operate, bus::list)
         .get(one, Action::Operate, bus::show)
         .delete(one, Action::Operate, bus::drop_letter)

@@ -7,7 +7,7 @@ use axum::{
 use serde_json::{Value, json};
 use skybus_model::Timestamp;
 use skybus_store::{
-    hosts, outbox,
+    audit, hosts, outbox,
     services::{self, Service},
 };
 
@@ -62,7 +62,21 @@ pub(super) async fn status(State(app): State<App>) -> Result<Response, Error> {
         })
         .collect();
     let queues = queues(&app, &mut problems).await;
-    let shown = json!({ "roles": roles, "hosts": hosts, "queues": queues, "problems": problems });
+    let audited = audit::last(&app.store).await?;
+    if let Some(last) = audited.filter(|last| last.findings > 0) {
+        let findings = last.findings;
+        problems.push(format!("audit: {findings} findings; see `skybus audit`"));
+    }
+    let shown = json!({
+        "roles": roles,
+        "hosts": hosts,
+        "queues": queues,
+        "audit": audited.map(|last| json!({
+            "at": last.at.iso_micros_z(),
+            "findings": last.findings,
+        })),
+        "problems": problems,
+    });
     Ok(Json(shown).into_response())
 }
 

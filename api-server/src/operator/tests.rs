@@ -7,7 +7,10 @@ use skybus_model::{
     Timestamp,
     id::{ProjectId, ServerId},
 };
-use skybus_store::events::{self, Event};
+use skybus_store::{
+    compute::quotas::{self, Resource},
+    events::{self, Event},
+};
 
 use crate::testing::TestApp;
 
@@ -18,6 +21,7 @@ async fn only_operators_may() {
     for path in [
         "events",
         "status",
+        "audit",
         "bus/dead",
         "bus/dead/x",
         "bus/subscribers",
@@ -121,4 +125,74 @@ async fn bad_subscribers_are_refused_before_anything_is_made() {
         )
         .await;
     assert_eq!(limit.status, 400);
+}
+
+/// A cloud's rows are damaged by hand; the operator finds it, is told of it by `status`, and has it mended.
+#[tokio::test]
+async fn an_audit_finds_says_and_mends() {
+    let test = TestApp::sqlite().await;
+    let (demo, admin) = (test.demo().await, test.admin().await);
+    let path = "/skybus/v1/audit";
+    let healthy = test.get(&admin, path).await;
+    assert_eq!(healthy.status, 200, "{:?}", healthy.body);
+    assert_eq!(healthy.body, json!({ "remaining": 0, "findings": [] }));
+
+    let mut tx = test.store().begin().await.unwrap();
+    quotas::take(&mut tx, "somebody", Resource::Instances, 3, -1)
+        .await
+        .unwrap()
+        .unwrap();
+    tx.commit().await.unwrap();
+    let found = test.get(&admin, path).await.body;
+    let finding = &found["findings"][0];
+    assert_eq!(
+        (&found["remaining"], &finding["kind"]),
+        (&json!(1), &json!("quota-drift"))
+    );
+    assert_eq!(
+        finding["resource"],
+        json!({ "type": "usage", "id": "instances of somebody" })
+    );
+    for field in ["found", "expected", "why", "repair"] {
+        assert!(
+            finding[field].as_str().unwrap().len() > 10,
+            "{field}: {finding}"
+        );
+    }
+    let status = test.get(&admin, "/skybus/v1/status").await.body;
+    let problems = status["problems"].to_string();
+    assert!(problems.contains("audit: 1 findings"), "{problems}");
+
+    let ask = json!({ "repair": true });
+    assert_eq!(
+        test.ask(&demo, Method::POST, path, ask.clone())
+            .await
+            .status,
+        403
+    );
+    let mended = test.ask(&admin, Method::POST, path, ask).await.body;
+    assert_eq!(mended["remaining"], json!(0), "{mended}");
+    assert_eq!(mended["findings"][0]["outcome"], json!("repaired"));
+    assert_eq!(test.get(&admin, path).await.body["remaining"], json!(0));
+    let status = test.get(&admin, "/skybus/v1/status").await.body;
+    assert!(!status["problems"].to_string().contains("audit"));
+}
+
+#[tokio::test]
+async fn an_audit_says_what_it_wants() {
+    let test = TestApp::sqlite().await;
+    let admin = test.admin().await;
+    for (body, piece) in [
+        (json!({}), "repair"),
+        (json!({ "repair": "yes" }), "repair"),
+        (json!({ "repair": true, "force": true }), "force"),
+        (json!([]), "body"),
+    ] {
+        let answer = test
+            .ask(&admin, Method::POST, "/skybus/v1/audit", body.clone())
+            .await;
+        assert_eq!(answer.status, 400, "{body}: {:?}", answer.body);
+        let message = answer.body["error"]["message"].to_string();
+        assert!(message.contains(piece), "{body}: {message}");
+    }
 }
