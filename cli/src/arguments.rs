@@ -7,8 +7,8 @@ use clap::{Parser, Subcommand};
 use crate::{
     auth::Choice,
     commands::{
-        boot, bus, completion, console, flavors, hosts, identity, images, keypairs, metadata,
-        networks, power, quotas, rules, secgroups, servers, ssh, trace, word,
+        audit, boot, bus, completion, console, flavors, hosts, identity, images, keypairs,
+        metadata, networks, power, quotas, rules, secgroups, servers, ssh, trace, word,
     },
     failure::{EXIT_CODES, Failure},
     output::{Format, Output},
@@ -69,6 +69,13 @@ enum Command {
     /// Dead letters and subscribers of the message bus
     #[command(subcommand)]
     Bus(bus::Command),
+    /// Find what does not fit in the cloud, say why, and mend it
+    ///
+    /// Rows are compared with each other and with the hosts' last inventories: claims, quotas, addresses,
+    /// operations, messages, uploads, machines. What is merely in flight is not found.
+    ///
+    /// Exits with 0 when nothing was found or all of it was mended, with 1 when something remains.
+    Audit(audit::Audit),
     /// Print a completion script for a shell
     Completion(completion::Completion),
     /// Any other word is a program, `skybus-WORD`
@@ -120,6 +127,7 @@ impl Arguments {
             Command::Quotas(command) => command.run(&context),
             Command::Identity(command) => command.run(&context),
             Command::Bus(command) => command.run(&context),
+            Command::Audit(command) => return command.run(&context),
             Command::Completion(command) => command.run(&context),
             Command::Word(words) => return word::run(&words),
         }?;

@@ -4,7 +4,10 @@ use futures::future::join_all;
 use skybus_bus::accounts::QueueState;
 use skybus_model::Timestamp;
 
-use super::{Host, Report, Role, api};
+use super::{
+    Report, Role,
+    api::{self, Known},
+};
 use crate::{
     DataDir, Error, broker,
     cloud::{Cloud, ROLES},
@@ -24,8 +27,8 @@ pub(super) async fn report(data: &DataDir) -> Result<Report, Error> {
     let asked = names
         .iter()
         .map(|name| health(&client, &cloud, &state, name));
-    let (health, queues, hosts) =
-        tokio::join!(join_all(asked), queues(&cloud), api::hosts(&client, &cloud));
+    let (health, queues, known) =
+        tokio::join!(join_all(asked), queues(&cloud), api::known(&client, &cloud));
     let roles: Vec<_> = names
         .iter()
         .zip(health)
@@ -43,7 +46,7 @@ pub(super) async fn report(data: &DataDir) -> Result<Report, Error> {
         problems.extend(of_queues(
             queues.as_deref().map_err(Clone::clone).as_ref().map(|q| *q),
         ));
-        problems.extend(of_hosts(&hosts));
+        problems.extend(of_api(&known));
     }
     Ok(Report {
         data_dir: data.path().to_owned(),
@@ -51,7 +54,7 @@ pub(super) async fn report(data: &DataDir) -> Result<Report, Error> {
         phase: state.phase,
         supervisor: state.supervisor.filter(|_| supervised).map(|id| id.pid),
         roles,
-        hosts: hosts.ok(),
+        hosts: known.ok().map(|known| known.hosts),
         queues: queues.ok(),
         problems,
     })
@@ -152,14 +155,34 @@ fn of_queues(queues: Result<&[QueueState], &String>) -> Vec<String> {
 
 const DEAD: &str = skybus_bus::topology::names::DEAD;
 
-fn of_hosts(hosts: &Result<Vec<Host>, String>) -> Vec<String> {
-    let hosts = match hosts {
-        Ok(hosts) => hosts,
+fn of_api(known: &Result<Known, String>) -> Vec<String> {
+    let known = match known {
+        Ok(known) => known,
         Err(why) => return vec![format!("the API does not say what the hosts do: {why}")],
     };
-    let down = hosts
+    let down = known
+        .hosts
         .iter()
         .filter(|host| host.state != "up" && host.status == "enabled");
-    down.map(|host| format!("{} on {} is down", host.binary, host.host))
-        .collect()
+    let down = down.map(|host| format!("{} on {} is down", host.binary, host.host));
+    let amiss = (known.findings > 0)
+        .then(|| format!("audit: {} findings; see `skybus audit`", known.findings));
+    down.chain(amiss).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn findings_of_an_audit_are_a_problem() {
+        let known = |findings| {
+            Ok(Known {
+                hosts: Vec::new(),
+                findings,
+            })
+        };
+        assert_eq!(of_api(&known(0)), Vec::<String>::new());
+        assert_eq!(of_api(&known(3)), ["audit: 3 findings; see `skybus audit`"]);
+    }
 }
