@@ -89,3 +89,15 @@ mod turns {
 
     crate::lifecycle::tests::on_both! { one_api_server_takes_the_turn }
 }
+
+/// Every word, and only those, has its row in the operators' page.
+#[test]
+fn the_page_explains_every_kind() {
+    let page = include_str!("../../../docs/audit.md");
+    let explained: Vec<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+        .collect();
+    let words: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+    assert_eq!(explained, words);
+}
