@@ -2,13 +2,15 @@
 //!
 //! Each case puts a server into one state that passes, with the operation that can be in it. Then what should
 //! answer is cut, and time goes by, ten seconds at a time, with nobody acting but the reconciler (and, where the
-//! cut leaves one, a scheduler). What must come of it is said by [`expected`]. The cases are made by `match`
+//! cut leaves one, a scheduler). What must come of it is said by [`cases::expected`]. The cases are made by `match`
 //! over the states, kinds and steps: a new one that has no case here does not compile.
+
+mod cases;
 
 use std::time::Duration;
 
 use skybus_model::{
-    FaultCode, Timestamp,
+    Timestamp,
     id::{OperationId, ServerId},
     operation::{OperationKind, Step},
     server::{Power, Restart, ServerState, Task, VmState},
@@ -23,6 +25,7 @@ use crate::{
     servers::{self, Server},
     testing::SMALL,
 };
+use cases::{Case, Cut, End, cases, expected};
 
 on_both! {
     a_host_that_never_answers
@@ -32,120 +35,6 @@ on_both! {
     a_cloud_whose_hosts_are_all_down
     a_host_whose_network_worker_is_down
     the_cases_are_all_there_are
-}
-
-/// Who is silent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cut {
-    /// The host beats and never reports; no scheduler decides.
-    Answers,
-    /// The host does not even beat; schedulers and the other host are well.
-    Host,
-    /// An operator declared the host down; schedulers and the other host are well.
-    Declared,
-    /// No scheduler runs, so that nobody listens to beats either.
-    Schedulers,
-    /// All hosts are down; schedulers listen and find nothing.
-    AllHosts,
-    /// The network worker is down. The compute worker removes what it should, and builds nothing.
-    Network,
-}
-
-/// What a server is in, and the operation that is open for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Case {
-    state: ServerState,
-    kind: OperationKind,
-    step: Step,
-}
-
-/// The operations that can be open while `task` is being done.
-const fn operations_in(task: Task) -> &'static [(OperationKind, Step)] {
-    match task {
-        Task::Scheduling => &[(OperationKind::Boot, Step::Placing)],
-        Task::Spawning => &[(OperationKind::Boot, Step::OnHost)],
-        Task::PoweringOff => &[(OperationKind::Stop, Step::OnHost)],
-        Task::PoweringOn => &[(OperationKind::Start, Step::OnHost)],
-        Task::Rebooting | Task::RebootingHard => &[(OperationKind::Reboot, Step::OnHost)],
-        Task::Deleting => &[(OperationKind::Delete, Step::OnHost)],
-    }
-}
-
-/// The states in which a server can be while `task` is being done.
-const fn states_in(task: Task) -> &'static [VmState] {
-    match task {
-        Task::Scheduling | Task::Spawning => &[VmState::Building],
-        Task::PoweringOff => &[VmState::Active, VmState::Paused, VmState::Error],
-        Task::PoweringOn => &[VmState::Stopped],
-        Task::Rebooting => &[VmState::Active],
-        Task::RebootingHard => &[
-            VmState::Active,
-            VmState::Stopped,
-            VmState::Paused,
-            VmState::Error,
-        ],
-        Task::Deleting => &[
-            VmState::Building,
-            VmState::Active,
-            VmState::Stopped,
-            VmState::Paused,
-            VmState::Error,
-        ],
-    }
-}
-
-fn cases() -> Vec<Case> {
-    let mut cases = Vec::new();
-    for task in Task::ALL {
-        for vm in states_in(*task) {
-            for (kind, step) in operations_in(*task) {
-                let task = Some(*task);
-                let state = ServerState { vm: *vm, task };
-                cases.push(Case {
-                    state,
-                    kind: *kind,
-                    step: *step,
-                });
-            }
-        }
-    }
-    // The machine is gone; its ports are not.
-    cases.push(Case {
-        state: ServerState::settled(VmState::Deleted),
-        kind: OperationKind::Delete,
-        step: Step::OnHost,
-    });
-    cases
-}
-
-/// What must have come of a case in its time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// ERROR, with a fault that says which of these.
-    Fault(FaultCode),
-    /// It runs on the other host.
-    Elsewhere,
-    /// It is gone, and nothing of it is left.
-    Gone,
-    /// Still being deleted, and asked for again and again.
-    StillAsked,
-}
-
-const fn expected(case: Case, cut: Cut) -> End {
-    match (case.kind, cut) {
-        (OperationKind::Boot, Cut::Answers | Cut::Schedulers | Cut::AllHosts | Cut::Network) => {
-            End::Fault(FaultCode::DeadlinePassed)
-        }
-        (OperationKind::Boot, Cut::Host | Cut::Declared) => End::Elsewhere,
-        (OperationKind::Start | OperationKind::Stop | OperationKind::Reboot, _) => {
-            End::Fault(FaultCode::DeadlinePassed)
-        }
-        (OperationKind::Delete, Cut::Host | Cut::Declared | Cut::AllHosts | Cut::Network) => {
-            End::Gone
-        }
-        // A host that may be alive may have the machine: it is never said to be gone before it is.
-        (OperationKind::Delete, Cut::Answers | Cut::Schedulers) => End::StillAsked,
-    }
 }
 
 const STEP: Duration = Duration::from_secs(10);
@@ -254,7 +143,7 @@ impl Story {
     async fn cut(mut self, cut: Cut) {
         self.make_room().await;
         let mut cases = Vec::new();
-        for (number, case) in self::cases().into_iter().enumerate() {
+        for (number, case) in self::cases::cases().into_iter().enumerate() {
             cases.push((case, self.put(case, number).await));
         }
         if cut == Cut::Declared {
