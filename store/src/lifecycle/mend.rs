@@ -6,7 +6,7 @@ use skybus_model::{
     id::ServerId,
     message::{Context, Outgoing, command::ServerRemove},
     operation::{Hop, OperationKind, Step},
-    server::{Restart, ServerState, Task, VmState},
+    server::{Desired, Restart, ServerState, Task, VmState},
 };
 
 use super::{gone, placed, tell_host};
@@ -31,6 +31,7 @@ pub async fn resume(tx: &mut Tx, server: &mut Server, key: &PathKey) -> Result<O
         Some(Task::RebootingHard) => (OperationKind::Reboot, Some(Restart::Hard)),
         Some(Task::Deleting) => (OperationKind::Delete, None),
     };
+    wish(tx, server, kind).await?;
     let placing = kind == OperationKind::Boot && server.host.is_none();
     if kind == OperationKind::Boot {
         server.state = ServerState {
@@ -53,6 +54,22 @@ pub async fn resume(tx: &mut Tx, server: &mut Server, key: &PathKey) -> Result<O
         gone::without_host(tx, server, operation).await?;
     }
     Ok(kind)
+}
+
+/// Sees to it that the row wishes what is being done. Where it did not, the host was never told: then this is
+/// a change, with a generation of its own.
+async fn wish(tx: &mut Tx, server: &mut Server, kind: OperationKind) -> Result<()> {
+    let desired = match kind {
+        OperationKind::Stop => Desired::Stopped,
+        OperationKind::Start | OperationKind::Reboot => Desired::Running,
+        OperationKind::Boot | OperationKind::Delete => return Ok(()),
+    };
+    if server.desired == desired {
+        return Ok(());
+    }
+    server.desired = desired;
+    server.generation = server.generation.next();
+    servers::save(tx, server).await
 }
 
 /// Has the host of a deleted server let go of the ports that are left of it, under a delete that ends with

@@ -4,7 +4,7 @@ use skybus_model::{
     id::ImageId,
     message::event::PortState,
     operation::{OperationKind, Step},
-    server::{Power, Request},
+    server::{Desired, Power, Request},
 };
 
 use super::{Kind, Outcome, after, look, repaired};
@@ -28,6 +28,7 @@ on_both! {
     a_delete_whose_server_forgot_it
     a_server_that_nobody_looks_after
     a_delete_that_nobody_looks_after
+    a_task_that_nobody_asked_for
     an_operation_that_nobody_wakes_for
     a_message_that_never_leaves
     an_upload_that_died
@@ -317,5 +318,25 @@ async fn an_upload_that_died(story: Story) {
             .one(&look(), Kind::UploadDead, &["no upload is known"])
             .await,
     );
+    story.is_in_order().await;
+}
+
+/// The state was written by hand, and nothing else: the host has to be told of a change.
+async fn a_task_that_nobody_asked_for(mut story: Story) {
+    let (server, host) = (story.running("vm1").await, story.a.clone());
+    story
+        .by_hand("UPDATE servers SET task_state = 'powering-off'")
+        .await;
+    let before = story.server(server).await.generation;
+    repaired(
+        &story
+            .one(&look(), Kind::TaskWithoutOperation, &["powering-off"])
+            .await,
+    );
+    let row = story.server(server).await;
+    assert_eq!(row.desired, Desired::Stopped);
+    assert!(row.generation > before, "a host does what is new to it");
+    story.report(server, &host, Power::Shutdown).await;
+    assert_eq!(story.server(server).await.state.status(), "SHUTOFF");
     story.is_in_order().await;
 }
