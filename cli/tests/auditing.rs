@@ -75,5 +75,5 @@ fn a_repair_is_asked_for_and_says_what_was_done() {
     let left = cloud("POST", &json!({"remaining": 1, "findings": [done]}));
     let ran = left.run(&["audit", "--repair"]);
     assert_eq!(ran.code, 1);
-    assert!(ran.err.contains("1 of 1 findings remain"), "{}", ran.err);
+    assert!(ran.err.contains("left as found: 1 of 1"), "{}", ran.err);
 }

@@ -100,3 +100,43 @@ pub async fn count(
     }
     audit::note(store, now, found.values().sum()).await
 }
+
+#[cfg(test)]
+mod tests {
+    use skybus_store::compute::quotas::{self, Resource};
+
+    use super::*;
+    use crate::testing::TestApp;
+
+    /// What stands beside the audits of operators: it finds, writes down, and changes nothing.
+    #[tokio::test]
+    async fn it_looks_once_a_day_and_mends_nothing_by_itself() {
+        let test = TestApp::sqlite().await;
+        let engine = Engine {
+            store: test.store().clone(),
+            bus: test.app.bus.clone(),
+            relay: test.app.relay.clone(),
+            key: test.app.paths.clone(),
+        };
+        let found = || async {
+            audit::last(test.store())
+                .await
+                .unwrap()
+                .map(|last| last.findings)
+        };
+        assert_eq!(found().await, None);
+        turn(&engine, AFTER_START).await.unwrap();
+        assert_eq!(found().await, Some(0));
+
+        let mut tx = test.store().begin().await.unwrap();
+        let taken = quotas::take(&mut tx, "somebody", Resource::Cores, 1, -1).await;
+        taken.unwrap().unwrap();
+        tx.commit().await.unwrap();
+        turn(&engine, DAY).await.unwrap();
+        assert_eq!(found().await, Some(0), "there was one today");
+        turn(&engine, Duration::ZERO).await.unwrap();
+        assert_eq!(found().await, Some(1));
+        turn(&engine, Duration::ZERO).await.unwrap();
+        assert_eq!(found().await, Some(1), "it is as it was");
+    }
+}

@@ -64,8 +64,8 @@ pub(super) async fn status(State(app): State<App>) -> Result<Response, Error> {
     let queues = queues(&app, &mut problems).await;
     let audited = audit::last(&app.store).await?;
     if let Some(last) = audited.filter(|last| last.findings > 0) {
-        let findings = last.findings;
-        problems.push(format!("audit: {findings} findings; see `skybus audit`"));
+        let (n, s) = (last.findings, if last.findings == 1 { "" } else { "s" });
+        problems.push(format!("audit: {n} finding{s}; see `skybus audit`"));
     }
     let shown = json!({
         "roles": roles,

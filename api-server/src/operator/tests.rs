@@ -161,7 +161,7 @@ async fn an_audit_finds_says_and_mends() {
     }
     let status = test.get(&admin, "/skybus/v1/status").await.body;
     let problems = status["problems"].to_string();
-    assert!(problems.contains("audit: 1 findings"), "{problems}");
+    assert!(problems.contains("audit: 1 finding;"), "{problems}");
 
     let ask = json!({ "repair": true });
     assert_eq!(

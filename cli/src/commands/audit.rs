@@ -70,7 +70,8 @@ impl Audit {
             return Ok(ExitCode::SUCCESS);
         }
         talk::say(&match (self.repair, remaining) {
-            (true, n) => format!("{n} of {} findings remain", findings.len()),
+            (true, n) => format!("left as found: {n} of {}", findings.len()),
+            (false, 1) => "1 finding; `skybus audit --repair` mends what can be mended".to_owned(),
             (false, n) => {
                 format!("{n} findings; `skybus audit --repair` mends what can be mended")
             }

@@ -165,8 +165,11 @@ fn of_api(known: &Result<Known, String>) -> Vec<String> {
         .iter()
         .filter(|host| host.state != "up" && host.status == "enabled");
     let down = down.map(|host| format!("{} on {} is down", host.binary, host.host));
-    let amiss = (known.findings > 0)
-        .then(|| format!("audit: {} findings; see `skybus audit`", known.findings));
+    let amiss = match known.findings {
+        0 => None,
+        1 => Some("audit: 1 finding; see `skybus audit`".to_owned()),
+        n => Some(format!("audit: {n} findings; see `skybus audit`")),
+    };
     down.chain(amiss).collect()
 }
 
