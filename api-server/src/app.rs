@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     config::Config,
     identity::{Keys, Logins},
+    operator::events::Feed,
 };
 
 /// Everything that handlers share. Cheap to clone.
@@ -33,6 +34,8 @@ pub struct Parts {
     pub paths: PathKey,
     /// Checks passwords, not too many at a time.
     pub logins: Logins,
+    /// The events as they happen, for those who follow them.
+    pub feed: Feed,
     /// Work that outlives its request; waited for before the process ends.
     pub tasks: TaskTracker,
 }

@@ -14,6 +14,7 @@ use skybus_api::{
     http::router,
     identity::{Keys, Logins, bootstrap},
     image, network,
+    operator::events::{self, Feed},
 };
 use skybus_bus::{Bus, Settings, relay::Relay};
 use skybus_model::{HostName, message::Service};
@@ -77,6 +78,7 @@ async fn start(role: &Role, config: Config, keys: &std::path::Path) -> anyhow::R
     );
     let relay = Relay::new(bus.clone(), Arc::new(store.clone()));
     let app = App::new(Parts {
+        feed: Feed::new(store.clone()),
         store,
         bus: bus.clone(),
         relay: relay.clone(),
@@ -108,6 +110,12 @@ async fn start(role: &Role, config: Config, keys: &std::path::Path) -> anyhow::R
         .check("database", move || database.borrow().clone());
     role.spawn("lookout", look(app.clone(), found, role.token()));
     role.spawn("image sweep", image::sweep::run(app.clone(), role.token()));
+    let (feed, token) = (app.feed.clone(), role.token());
+    role.spawn("event feed", async move {
+        feed.run(token).await;
+        Ok(())
+    });
+    role.spawn("event sweep", events::sweep::run(app.clone(), role.token()));
     role.spawn("apis", serve(app, listener, role.token()));
     Ok(())
 }

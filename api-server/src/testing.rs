@@ -25,6 +25,7 @@ use crate::{
         shed::{MOST_REQUESTS, Places},
     },
     identity::{Keys, Logins, bootstrap},
+    operator::events::Feed,
 };
 
 /// The password of the user `admin` in tests.
@@ -115,7 +116,11 @@ impl TestApp {
             instance: "test".to_owned(),
         };
         let bus = Bus::connect(settings, end.clone());
+        let feed = Feed::new(database.store.clone());
+        let (followed, until) = (feed.clone(), end.clone());
+        tokio::spawn(async move { followed.run(until).await });
         let app = App::new(Parts {
+            feed,
             store: database.store.clone(),
             relay: Relay::new(bus.clone(), Arc::new(database.store.clone())),
             bus,

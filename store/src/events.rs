@@ -1,4 +1,14 @@
 //! Events as rows: what subscribers that missed something catch up with, by sequence number.
+//!
+//! The counter's row is locked until the commit that an event is part of, so that the order of numbers is
+//! the order of commits: whoever has read number N never finds a smaller one later. Old events are removed from
+//! the front only ([`remove_old`]), and how far is written down beside the counter.
+
+mod kept;
+#[cfg(test)]
+mod tests;
+
+pub use kept::{newest, remove_old, removed};
 
 use serde_json::Value;
 use skybus_model::{
@@ -47,6 +57,7 @@ pub async fn append(tx: &mut Tx, event: &Event) -> Result<i64> {
     .bind(event.payload.to_string())
     .execute(tx.conn())
     .await?;
+    tx.numbered(seq);
     Ok(seq)
 }
 

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use sqlx::{AnyPool, Executor, any::AnyPoolOptions, migrate::Migrator};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::{Error, Result, Tx};
 
@@ -26,6 +26,8 @@ pub struct Store {
     /// SQLite has one writer. Writers of this process queue here, in order, rather than in SQLite's
     /// busy handler, which sleeps.
     pub(crate) writer: Arc<Semaphore>,
+    /// The number of the newest event that this process committed.
+    pub(crate) committed: watch::Sender<i64>,
 }
 
 impl Store {
@@ -72,6 +74,7 @@ impl Store {
             pool,
             engine,
             writer: Arc::new(Semaphore::new(writers)),
+            committed: watch::Sender::new(0),
         })
     }
 
@@ -103,6 +106,13 @@ impl Store {
     /// [`Error::Broken`] when no connection can be had.
     pub async fn begin(&self) -> Result<Tx> {
         Tx::begin(self).await
+    }
+
+    /// Changes with each commit of this process that has events: the newest one's number. What other
+    /// processes commit is only in the table.
+    #[must_use]
+    pub fn committed_events(&self) -> watch::Receiver<i64> {
+        self.committed.subscribe()
     }
 
     /// Which engine this is.

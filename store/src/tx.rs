@@ -3,7 +3,7 @@
 use skybus_fault::{self as fault, Point};
 use skybus_model::message::Outgoing;
 use sqlx::{Any, AnyConnection, Transaction};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use crate::{
     Engine, Error, Result, Store,
@@ -18,6 +18,9 @@ pub struct Tx {
     engine: Engine,
     leaving: Vec<Outgoing>,
     announced: Vec<Event>,
+    /// The number of the newest event of this transaction; 0 without any.
+    newest: i64,
+    committed: watch::Sender<i64>,
     _turn: OwnedSemaphorePermit,
 }
 
@@ -39,6 +42,8 @@ impl Tx {
             engine: store.engine,
             leaving: Vec::new(),
             announced: Vec::new(),
+            newest: 0,
+            committed: store.committed.clone(),
             _turn: turn,
         })
     }
@@ -70,6 +75,11 @@ impl Tx {
         self.announced.push(event);
     }
 
+    /// Notes the number that an event was given.
+    pub(crate) const fn numbered(&mut self, seq: i64) {
+        self.newest = seq;
+    }
+
     /// Commits. What is returned is on disk already; hand it to the relay, which would find it by
     /// itself, only later.
     ///
@@ -83,6 +93,14 @@ impl Tx {
         fault::hit(Point::StoreBeforeCommit, &what);
         self.inner.commit().await?;
         fault::hit(Point::StoreAfterCommit, &what);
+        if self.newest > 0 {
+            // Two commits may come here in the other order.
+            self.committed.send_if_modified(|seq| {
+                let newer = self.newest > *seq;
+                *seq = self.newest.max(*seq);
+                newer
+            });
+        }
         Ok(self.leaving)
     }
 }

@@ -88,6 +88,7 @@ actions! {
         NetworkExtensionsRead = "network:get_extensions",
         NetworkQuotaRead = "network:get_quota",
         ServerTrace = "skybus:servers:trace",
+        EventsRead = "skybus:events:read",
     }
     Member {
         ServersCreate = "os_compute_api:servers:create",

@@ -3,6 +3,7 @@
 
 mod audit;
 mod bus;
+pub mod events;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,7 @@ pub fn routes(routes: Routes) -> Routes {
             Action::ServerTrace,
             trace::trace,
         )
-        .get("/skybus/v1/events", Action::Operate, trace::events)
+        .get("/skybus/v1/events", Action::EventsRead, events::events)
         .get("/skybus/v1/status", Action::Operate, status::status)
         .get("/skybus/v1/audit", Action::Operate, audit::list)
         .post("/skybus/v1/audit", Action::Operate, audit::mend)

@@ -19,7 +19,7 @@ async fn only_operators_may() {
     let test = TestApp::sqlite().await;
     let demo = test.demo().await;
     for path in [
-        "events",
+        "events?all_projects=1",
         "status",
         "audit",
         "bus/dead",
@@ -51,18 +51,24 @@ async fn events_are_read_by_number() {
         events::append(&mut tx, &event).await.unwrap();
     }
     tx.commit().await.unwrap();
-    let first = test.get(&admin, "/skybus/v1/events?limit=2").await.body;
+    let first = test
+        .get(&admin, "/skybus/v1/events?all_projects=1&limit=2")
+        .await
+        .body;
     assert_eq!(first["events"].as_array().unwrap().len(), 2);
     let rest = test
         .get(
             &admin,
-            &format!("/skybus/v1/events?after={}", first["last"]),
+            &format!("/skybus/v1/events?all_projects=1&after={}", first["last"]),
         )
         .await
         .body;
     assert_eq!(rest["events"][0]["payload"], json!({ "n": 2 }));
     let none = test
-        .get(&admin, &format!("/skybus/v1/events?after={}", rest["last"]))
+        .get(
+            &admin,
+            &format!("/skybus/v1/events?all_projects=1&after={}", rest["last"]),
+        )
         .await
         .body;
     assert_eq!(

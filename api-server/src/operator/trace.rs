@@ -1,4 +1,4 @@
-//! What happened to a server, hop by hop, and the events to catch up with.
+//! What happened to a server, hop by hop.
 
 use axum::{
     extract::State,
@@ -7,18 +7,15 @@ use axum::{
 use serde_json::{Value, json};
 use skybus_model::{id::ServerId, operation::Hop};
 use skybus_store::{
-    Error as StoreError, events, hops,
+    Error as StoreError, hops,
     operations::{self, Operation},
     servers,
 };
 
 use crate::{
     app::App,
-    http::{Auth, Error, Json, Params, Path},
+    http::{Auth, Error, Json, Path},
 };
-
-/// The most events of one answer.
-const MOST_EVENTS: i64 = 1000;
 
 /// `GET /skybus/v1/servers/{id}/trace`, for the server's project and for operators. A deleted server
 /// keeps its trace.
@@ -73,33 +70,4 @@ fn one(operation: &Operation, hops: &[Hop], admin: bool) -> Value {
         "request_id": operation.context.request_id,
         "hops": hops.iter().map(hop).collect::<Vec<_>>(),
     })
-}
-
-/// `GET /skybus/v1/events?after=SEQ&limit=N`: what a subscriber missed, oldest first. The next question
-/// is about what comes after `last`.
-pub(super) async fn events(State(app): State<App>, params: Params) -> Result<Response, Error> {
-    let after: i64 = params.parse("after")?.unwrap_or(0);
-    let limit: i64 = params.parse("limit")?.unwrap_or(MOST_EVENTS);
-    if !(1..=MOST_EVENTS).contains(&limit) {
-        return Err(Error::bad_request(format!(
-            "limit must be from 1 to {MOST_EVENTS}"
-        )));
-    }
-    let found = events::after(&app.store, after, None, limit).await?;
-    let last = found.last().map_or(after, |event| event.seq);
-    let shown: Vec<Value> = found
-        .iter()
-        .map(|event| {
-            json!({
-                "seq": event.seq,
-                "at_us": event.at.micros(),
-                "kind": event.kind,
-                "project": event.project,
-                "server": event.server,
-                "request_id": event.request_id,
-                "payload": event.payload,
-            })
-        })
-        .collect();
-    Ok(Json(json!({ "events": shown, "last": last })).into_response())
 }
