@@ -8,7 +8,7 @@ use crate::{
     auth::Choice,
     commands::{
         audit, boot, bus, completion, console, flavors, hosts, identity, images, keypairs,
-        metadata, networks, power, quotas, rules, secgroups, servers, ssh, trace, word,
+        metadata, networks, power, quotas, rules, secgroups, servers, ssh, trace, watch, word,
     },
     failure::{EXIT_CODES, Failure},
     output::{Format, Output},
@@ -52,6 +52,8 @@ enum Command {
     ConsoleLog(console::ConsoleLog),
     /// Show what happened to a server, hop by hop
     Trace(trace::Trace),
+    /// Show changes of servers as they happen, until interrupted
+    Watch(watch::Watch),
     /// Log in to a server
     Ssh(ssh::Ssh),
     #[command(flatten)]
@@ -119,6 +121,7 @@ impl Arguments {
             Command::Meta(command) => command.run(&context),
             Command::ConsoleLog(command) => command.run(&context),
             Command::Trace(command) => command.run(&context),
+            Command::Watch(command) => command.run(&context),
             Command::Ssh(command) => return command.run(&context),
             Command::SecurityGroups(command) => command.run(&context),
             Command::Rules(command) => command.run(&context),

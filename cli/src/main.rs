@@ -10,6 +10,7 @@ mod arguments;
 mod auth;
 mod commands;
 mod failure;
+mod follow;
 mod http;
 mod output;
 mod resolve;

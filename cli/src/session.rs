@@ -19,7 +19,7 @@ use crate::{
         token::{self, Token},
     },
     failure::Failure,
-    http::{Body, Http, Request, answer::Answer, url},
+    http::{Body, Http, Request, answer::Answer, stream::Frames, url},
     output::{cell::plain, talk},
 };
 
@@ -190,6 +190,27 @@ impl Session {
                 None => return Ok(all),
             }
         }
+    }
+
+    /// Opens a stream of events. A token that is too old by now is replaced, as a stream may be asked
+    /// for again after hours.
+    pub(crate) fn stream(&self, service: Service, path: &str) -> Result<Frames, Failure> {
+        let url = self.address(service, path)?;
+        let open = || self.http.stream(&url, &self.token.borrow().id);
+        let opened = match open()? {
+            Err(answer) if answer.status == 401 => {
+                *self.token.borrow_mut() = fresh(&self.http, &self.account, self.place.as_ref())?;
+                self.kept.set(false);
+                open()?
+            }
+            other => other,
+        };
+        opened.or_else(|answer| {
+            answer.success()?;
+            Err(Failure::Nonsense(
+                "a stream of events was asked for, and something else came".to_owned(),
+            ))
+        })
     }
 
     fn json(

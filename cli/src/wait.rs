@@ -1,5 +1,8 @@
 //! Waiting until a server is as it was asked to be (`--poll`).
 //!
+//! The server's events are followed where the cloud pushes them. An event only says that it is time to look; what
+//! a look at the server shows decides. Where there are none, or the stream breaks, it is asked again and again.
+//!
 //! The cloud ends every operation within its deadline, in success or in a fault, so that there is no
 //! time limit here. A cloud that does not answer for a while is waited for: what was accepted goes on.
 
@@ -8,10 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     failure::Failure,
+    follow::{Follower, News, Wanted},
     output::{
         cell::{plain, text},
         progress::Waiting,
@@ -47,6 +51,12 @@ const SILENCE: Duration = Duration::from_secs(60);
 /// Waits for `goal`; gives the server as it was seen last (null when it is gone).
 pub(crate) fn until(session: &Session, id: &str, goal: Goal) -> Result<Value, Failure> {
     let mut line = Waiting::start();
+    // Before the first look: what happens after it is among the events.
+    let wanted = Wanted {
+        servers: vec![id.to_owned()],
+        ..Wanted::default()
+    };
+    let mut pushed = Follower::begin(session, wanted).ok();
     let mut pause = OFTEN;
     let mut heard = Instant::now();
     loop {
@@ -78,9 +88,45 @@ pub(crate) fn until(session: &Session, id: &str, goal: Goal) -> Result<Value, Fa
             }
             Err(failure) => return Err(failure),
         }
+        if let Some(follower) = &mut pushed {
+            let look = is_worth_a_look(follower, &mut line, goal);
+            // The cloud was there until now.
+            heard = Instant::now();
+            if look {
+                continue;
+            }
+            pushed = None;
+        }
         thread::sleep(pause);
         pause = (pause * 5 / 4).min(SELDOM);
     }
+}
+
+/// Follows the events until one of them may decide, or nothing was heard for a while; false when the stream
+/// is over.
+fn is_worth_a_look(follower: &mut Follower, line: &mut Waiting, goal: Goal) -> bool {
+    loop {
+        match follower.next() {
+            News::Event(event) => {
+                let server = as_server(&event["payload"]);
+                line.at(&describe(&server));
+                if verdict(&server, goal) != Verdict::NotYet {
+                    return true;
+                }
+            }
+            News::Gap(_) | News::Alive => return true,
+            News::Lost => return false,
+        }
+    }
+}
+
+/// What an event says of a server, in the Compute API's words.
+fn as_server(payload: &Value) -> Value {
+    json!({
+        "name": payload["display_name"],
+        "status": payload["status"],
+        "OS-EXT-STS:task_state": payload["new_task_state"],
+    })
 }
 
 fn describe(server: &Value) -> String {
@@ -126,8 +172,6 @@ fn failed(server: &Value) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

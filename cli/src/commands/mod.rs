@@ -19,6 +19,7 @@ pub(crate) mod secgroups;
 pub(crate) mod servers;
 pub(crate) mod ssh;
 pub(crate) mod trace;
+pub(crate) mod watch;
 pub(crate) mod word;
 
 use serde_json::Value;

@@ -3,6 +3,7 @@
 //! It knows nothing of tokens or catalogs; [`crate::session`] does.
 
 pub(crate) mod answer;
+pub(crate) mod stream;
 pub(crate) mod url;
 
 use std::{io::Read, time::Duration};
@@ -12,6 +13,7 @@ use ureq::{Agent, SendBody, http};
 
 use crate::{failure::Failure, output::talk};
 use answer::Answer;
+use stream::Frames;
 
 /// What a request carries.
 pub(crate) enum Body<'a> {
@@ -46,6 +48,8 @@ pub(crate) struct Http {
 const PATIENCE: Duration = Duration::from_secs(60);
 /// So long until a connection must stand.
 const CONNECT: Duration = Duration::from_secs(5);
+/// A stream says every 15 seconds that it is still there; so long without a word, and it is not.
+const SILENCE: Duration = Duration::from_secs(40);
 
 impl Http {
     /// A client; with `debug` it says each request and its status on stderr, without secrets.
@@ -68,26 +72,45 @@ impl Http {
     pub(crate) fn send(&self, request: Request<'_>) -> Result<Answer, Failure> {
         let line = format!("{} {}", request.method, request.url);
         let url = request.url.clone();
-        let unreachable = |e: ureq::Error| match e {
-            ureq::Error::TlsRequired => Failure::usage(
-                format!("{url} wants TLS, which this program was built without"),
-                "use an address that begins with http://, for instance through a tunnel",
-            ),
-            ureq::Error::BadUri(_) | ureq::Error::Http(_) => Failure::usage(
-                format!("{url:?} is not an address"),
-                "OS_AUTH_URL should look like http://127.0.0.1:8774/identity/v3",
-            ),
-            other => Failure::Unreachable {
-                url: server_of(&url),
-                why: other.to_string(),
-            },
-        };
-        let answer = self.exchange(request).map_err(unreachable)?;
+        let answer = self.exchange(request).map_err(|e| unreachable(&url, e))?;
         if self.debug {
             let id = answer.request_id.as_deref().unwrap_or("-");
             talk::say(&format!("{line} -> {} ({id})", answer.status));
         }
         Ok(answer)
+    }
+
+    /// Asks for a stream of events: its frames, or the answer of a server that gives none.
+    pub(crate) fn stream(&self, url: &str, token: &str) -> Result<Result<Frames, Answer>, Failure> {
+        let opened = self.open(url, token).map_err(|e| unreachable(url, e))?;
+        if self.debug {
+            let status = opened.as_ref().map_or_else(|answer| answer.status, |_| 200);
+            talk::say(&format!("GET {url} -> {status} (a stream)"));
+        }
+        Ok(opened)
+    }
+
+    fn open(&self, url: &str, token: &str) -> Result<Result<Frames, Answer>, ureq::Error> {
+        let request = http::Request::get(url)
+            .header("accept", "text/event-stream")
+            .header("x-auth-token", token)
+            .body(())?;
+        let request = self.agent.configure_request(request);
+        let request = request
+            .timeout_recv_body(None)
+            .timeout_per_read(Some(SILENCE));
+        let response = self.agent.run(request.build())?;
+        let kind = response.headers().get("content-type");
+        let is_stream = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+        if response.status() == 200 && is_stream {
+            let reader = response
+                .into_body()
+                .into_with_config()
+                .limit(u64::MAX)
+                .reader();
+            return Ok(Ok(Frames::new(Box::new(reader))));
+        }
+        Answer::read(response).map(Err)
     }
 
     fn exchange(&self, request: Request<'_>) -> Result<Answer, ureq::Error> {
@@ -116,6 +139,23 @@ impl Http {
             }
         };
         Answer::read(response)
+    }
+}
+
+fn unreachable(url: &str, error: ureq::Error) -> Failure {
+    match error {
+        ureq::Error::TlsRequired => Failure::usage(
+            format!("{url} wants TLS, which this program was built without"),
+            "use an address that begins with http://, for instance through a tunnel",
+        ),
+        ureq::Error::BadUri(_) | ureq::Error::Http(_) => Failure::usage(
+            format!("{url:?} is not an address"),
+            "OS_AUTH_URL should look like http://127.0.0.1:8774/identity/v3",
+        ),
+        other => Failure::Unreachable {
+            url: server_of(url),
+            why: other.to_string(),
+        },
     }
 }
 

@@ -140,6 +140,13 @@ impl FakeCloud {
         self
     }
 
+    /// Plans a stream of events that breaks after these frames.
+    pub(crate) fn streams(&self, path: &str, frames: &[String]) -> &Self {
+        let headers = vec![("Content-Type", "text/event-stream".to_owned())];
+        self.plan("GET", path, 200, headers, frames.concat());
+        self
+    }
+
     /// Plans a refusal of a request at a busy moment.
     pub(crate) fn is_busy(&self, method: &'static str, path: &str) -> &Self {
         let headers = vec![("Retry-After", "1".to_owned())];
