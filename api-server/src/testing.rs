@@ -3,7 +3,7 @@
 //! The bus has the address of nobody: whatever a request sends waits in the outbox, where a test can
 //! look at it, and that requests work all the same is part of the promise.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -32,6 +32,9 @@ use crate::{
 pub(crate) const ADMIN: &str = "admin-password";
 /// The password of the user `demo` in tests.
 pub(crate) const DEMO: &str = "demo-password";
+
+/// How often streams of events show life in tests.
+const ALIVE_EVERY: Duration = Duration::from_millis(200);
 
 /// An API server and what it stands on.
 #[derive(Debug)]
@@ -116,7 +119,7 @@ impl TestApp {
             instance: "test".to_owned(),
         };
         let bus = Bus::connect(settings, end.clone());
-        let feed = Feed::new(database.store.clone());
+        let feed = Feed::new(database.store.clone(), ALIVE_EVERY);
         let (followed, until) = (feed.clone(), end.clone());
         tokio::spawn(async move { followed.run(until).await });
         let app = App::new(Parts {

@@ -21,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::places::{Place, Places};
 
+/// How often a quiet stream says that it is still there, and how often a caller's right is looked at again.
+pub const ALIVE_EVERY: Duration = Duration::from_secs(15);
 /// How often events of other processes are looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long a database that is away is left alone.
@@ -37,6 +39,7 @@ pub struct Feed(Arc<Parts>);
 #[derive(Debug)]
 struct Parts {
     store: Store,
+    alive_every: Duration,
     tail: RwLock<Tail>,
     newest: watch::Sender<i64>,
     places: Places,
@@ -51,11 +54,13 @@ struct Tail {
 }
 
 impl Feed {
-    /// A feed that reads nothing until [`Self::run`].
+    /// A feed that reads nothing until [`Self::run`]. Its streams show life so often: [`ALIVE_EVERY`], but in
+    /// tests.
     #[must_use]
-    pub fn new(store: Store) -> Self {
+    pub fn new(store: Store, alive_every: Duration) -> Self {
         Self(Arc::new(Parts {
             store,
+            alive_every,
             tail: RwLock::default(),
             newest: watch::Sender::new(0),
             places: Places::default(),
@@ -121,6 +126,11 @@ impl Feed {
     /// A place for one who follows, if there is one.
     pub(super) fn place(&self, project: Option<ProjectId>) -> Option<Place> {
         self.0.places.take(project)
+    }
+
+    /// How often a stream shows life.
+    pub(super) fn alive_every(&self) -> Duration {
+        self.0.alive_every
     }
 
     /// Changes whenever there may be new events.

@@ -14,7 +14,7 @@ pub mod sweep;
 mod tests;
 mod view;
 
-pub use feed::Feed;
+pub use feed::{ALIVE_EVERY, Feed};
 
 use std::collections::HashSet;
 

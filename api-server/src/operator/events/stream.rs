@@ -4,11 +4,7 @@
 //! is sent: a slow reader makes its own stream lag, not the process's memory grow. When rows that it has not
 //! seen are gone, it is told so by an event `gap`.
 
-use std::{
-    collections::VecDeque,
-    convert::Infallible,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, convert::Infallible, time::Instant};
 
 use axum::response::{
     IntoResponse, Response,
@@ -28,8 +24,6 @@ use crate::{
     identity,
 };
 
-/// How often a quiet stream says that it is still there, and how often the caller's right is looked at again.
-const ALIVE_EVERY: Duration = Duration::from_secs(15);
 /// How many events are taken up at a time.
 const BATCH: usize = 100;
 
@@ -55,7 +49,7 @@ pub(super) async fn open(
     let mut following = Following {
         at,
         waiting: VecDeque::new(),
-        next_look: Instant::now() + ALIVE_EVERY,
+        next_look: Instant::now() + app.feed.alive_every(),
         over: false,
         news,
         wanted,
@@ -116,7 +110,7 @@ impl Following {
                 return Some(frame);
             }
             if Instant::now() >= self.next_look {
-                self.next_look = Instant::now() + ALIVE_EVERY;
+                self.next_look = Instant::now() + self.app.feed.alive_every();
                 if !self.may_still().await {
                     return Some(self.end("the token is not good any longer"));
                 }

@@ -32,6 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 struct Reader {
     body: Body,
     text: String,
+    /// The frames without a kind.
+    passed: String,
 }
 
 #[derive(Debug, PartialEq)]
@@ -61,8 +63,11 @@ impl Reader {
             return Err(response.status());
         }
         assert_eq!(response.headers()["content-type"], "text/event-stream");
-        let (body, text) = (response.into_body(), String::new());
-        Ok(Self { body, text })
+        Ok(Self {
+            body: response.into_body(),
+            text: String::new(),
+            passed: String::new(),
+        })
     }
 
     /// The next frame that has a kind; `None` at the end of the stream.
@@ -80,6 +85,10 @@ impl Reader {
                     found.map(|value| value.trim_start().to_owned())
                 };
                 let (id, kind, data) = (field("id:"), field("event:"), field("data:"));
+                if kind.is_none() {
+                    self.passed.push_str(frame);
+                    self.passed.push('\n');
+                }
                 self.text = rest.to_owned();
                 if let Some(kind) = kind {
                     let id = id.map_or(0, |id| id.parse().unwrap());
@@ -288,6 +297,40 @@ async fn a_token_that_expires_ends_its_stream() {
     let end = stream.next().await.unwrap();
     assert_eq!(end.kind, "end");
     assert!(end.data["reason"].as_str().unwrap().contains("expired"));
+    assert_eq!(stream.next().await, None);
+}
+
+#[tokio::test]
+async fn a_quiet_stream_shows_life_with_its_position() {
+    let test = TestApp::sqlite().await;
+    let demo = test.demo().await;
+    let (_, own) = who(&test, &demo).await;
+    let mut stream = Reader::open(&test, &demo, "", "").await.unwrap();
+    let (theirs, now) = (ProjectId::random(), Timestamp::now());
+    many(test.store(), theirs, 3, now).await;
+    let quiet = tokio::time::timeout(Duration::from_secs(1), stream.read()).await;
+    assert!(quiet.is_err(), "{quiet:?}");
+    // What it has to say next is only found behind the frames without a kind.
+    happens(test.store(), own, ServerId::random(), now).await;
+    assert_eq!(stream.numbers(1).await, [4]);
+    assert!(
+        stream.passed.contains(": still here\nid: 3"),
+        "{}",
+        stream.passed
+    );
+}
+
+#[tokio::test]
+async fn a_token_that_is_revoked_ends_its_stream() {
+    let test = TestApp::sqlite().await;
+    let (demo, admin) = (test.demo().await, test.admin().await);
+    let mut stream = Reader::open(&test, &demo, "", "").await.unwrap();
+    let path = "/identity/v3/auth/tokens";
+    let subject = [("x-subject-token", demo.as_str())];
+    let revoked = test.ask_with(&admin, Method::DELETE, path, &subject, Value::Null);
+    assert_eq!(revoked.await.status, 204);
+    let end = stream.next().await.unwrap();
+    assert_eq!(end.kind, "end");
     assert_eq!(stream.next().await, None);
 }
 
