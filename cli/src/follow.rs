@@ -40,6 +40,8 @@ pub(crate) enum News {
 pub(crate) struct Follower {
     wanted: Wanted,
     frames: Frames,
+    /// What came while beginning and is yet to be told.
+    held: Option<News>,
 }
 
 impl Follower {
@@ -48,10 +50,11 @@ impl Follower {
         let mut follower = Self {
             frames: frames(session, &wanted)?,
             wanted,
+            held: None,
         };
-        // The first frame only names the position; a gap may stand there as well and is kept for `next`.
+        // The first frame names the position, and without one there would be nothing to resume from.
         if follower.wanted.after.is_none() {
-            follower.next();
+            follower.held = Some(follower.next()).filter(|news| !matches!(news, News::Alive));
         }
         Ok(follower)
     }
@@ -69,6 +72,9 @@ impl Follower {
 
     /// What comes next; it waits for it.
     pub(crate) fn next(&mut self) -> News {
+        if let Some(news) = self.held.take() {
+            return news;
+        }
         let Ok(Frame { id, kind, data }) = self.frames.next() else {
             return News::Lost;
         };
