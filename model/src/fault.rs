@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A stable word for a kind of failure; each is explained in `docs/errors.md`.
+/// A stable word for a kind of failure; each has a page in `docs/errors/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultCode {
@@ -31,7 +31,7 @@ pub enum FaultCode {
 }
 
 impl FaultCode {
-    /// Every code, in the order of `docs/errors.md`.
+    /// Every code, in the order of `docs/errors/README.md`.
     pub const ALL: [Self; 10] = [
         Self::NoValidHost,
         Self::HostSilent,
