@@ -17,13 +17,17 @@ fn server() -> Value {
 }
 
 fn with_server() -> FakeCloud {
+    serving(&server())
+}
+
+fn serving(server: &Value) -> FakeCloud {
     let cloud = FakeCloud::start();
     cloud
         .answers(
             "GET",
             "/compute/v2.1/servers/detail",
             200,
-            &json!({"servers": [server()]}),
+            &json!({"servers": [server]}),
         )
         .answers(
             "GET",
@@ -35,7 +39,7 @@ fn with_server() -> FakeCloud {
             "GET",
             &format!("/compute/v2.1/servers/{ID}"),
             200,
-            &json!({"server": server()}),
+            &json!({"server": server}),
         )
         .answers(
             "GET",
@@ -99,6 +103,21 @@ fn show_names_flavor_image_and_network() {
     ] {
         assert!(ran.out.contains(line), "{}", ran.out);
     }
+}
+
+#[test]
+fn show_prints_the_code_of_a_fault_and_where_it_is_explained() {
+    let mut broken = server();
+    broken["status"] = json!("ERROR");
+    broken["fault"] =
+        json!({"code": 500, "message": "The disk is full.", "skybus:code": "disk-full"});
+    let ran = serving(&broken).run(&["show", ID]);
+    assert!(ran.out.contains("The disk is full."), "{}", ran.out);
+    assert!(
+        ran.out.contains("disk-full (see docs/errors/disk-full.md)"),
+        "{}",
+        ran.out
+    );
 }
 
 #[test]

@@ -179,6 +179,10 @@ pub(crate) fn show(context: &Context, session: &Session, server: &Value) -> Resu
             "fault".to_owned(),
             fault.get("message").map(text).unwrap_or_default(),
         ));
+        if let Some(code) = fault.get("skybus:code").and_then(Value::as_str) {
+            let said = format!("{code} (see docs/errors/{code}.md)");
+            rows.push(("fault code".to_owned(), said));
+        }
         if let Some(details) = fault.get("details").filter(|d| d.as_str() != Some("")) {
             rows.push(("fault details".to_owned(), text(details)));
         }
