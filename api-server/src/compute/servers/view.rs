@@ -128,6 +128,8 @@ fn standard(lens: &Lens, server: &Server, beside: &Beside) -> Map<String, Value>
         let at = server.fault_at.unwrap_or(server.updated_at);
         let mut said =
             json!({ "code": 500, "created": at.iso_seconds(), "message": fault.message });
+        // Beside what Nova says: stock clients pass over a key that they do not know.
+        said["skybus:code"] = json!(fault.code);
         if lens.admin {
             said["details"] = json!(format!("[{}] {}", fault.code, fault.details));
         }

@@ -281,6 +281,8 @@ async fn an_operator_can_reset_a_state(cloud: &Cloud) {
         shown["fault"]["message"],
         "An operator set the state by hand."
     );
+    assert_eq!(shown["fault"]["skybus:code"], "set-by-operator");
+    assert_eq!(shown["fault"]["code"], 500, "stock clients read a number");
     assert!(shown["fault"].get("details").is_none());
     // It is still deleted in full.
     let path = format!("/servers/{id}");
