@@ -6,6 +6,7 @@ use skybus_model::{
     Timestamp,
     id::MessageId,
     message::{Context, Message, Outgoing},
+    text,
 };
 
 /// A message that arrived. It has an id and a type; whether its body can be read shows when it is
@@ -86,6 +87,10 @@ impl Delivery {
                 expected,
             });
         }
+        if text::json_has_nul(&self.body) {
+            let reason = text::NUL.to_owned();
+            return Err(DecodeError::Body { expected, reason });
+        }
         serde_json::from_slice(&self.body).map_err(|error| DecodeError::Body {
             expected,
             reason: error.to_string(),
@@ -137,12 +142,29 @@ fn reads(kind: &str, name: &str, version: u16) -> bool {
     let Ok(number) = number.parse::<u16>() else {
         return false;
     };
-    found == name && (number == version || number + 1 == version)
+    found == name && (number == version || number.checked_add(1) == Some(version))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_that_no_database_can_hold_is_no_message() {
+        let place = skybus_model::message::command::ServerPlace {
+            operation: skybus_model::id::OperationId::random(),
+            server: skybus_model::id::ServerId::random(),
+        };
+        let mut delivery = Delivery::of(&Outgoing::to_any(&place, &Context::begin()));
+        let mut body: serde_json::Value = serde_json::from_slice(&delivery.body).unwrap();
+        body["more"] = "a\0b".into();
+        delivery.body = body.to_string().into_bytes();
+        let refused = delivery.decode::<skybus_model::message::command::ServerPlace>();
+        assert!(
+            matches!(refused, Err(DecodeError::Body { .. })),
+            "{refused:?}"
+        );
+    }
 
     #[test]
     fn this_version_and_the_one_before_are_read() {
@@ -153,6 +175,7 @@ mod tests {
             "server.ensure",
             "server.remove/2",
             "server.ensure/x",
+            "server.ensure/65535",
             "",
         ] {
             assert!(!reads(bad, "server.ensure", 2), "{bad}");

@@ -15,6 +15,7 @@ pub mod network;
 pub mod operation;
 pub mod order;
 pub mod server;
+pub mod text;
 pub mod time;
 
 pub use fault::{Fault, FaultCode};

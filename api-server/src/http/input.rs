@@ -5,6 +5,7 @@ use std::{fmt, str::FromStr};
 use axum::extract::{FromRequestParts, path::ErrorKind, rejection::PathRejection};
 use http::{StatusCode, request::Parts};
 use serde::de::DeserializeOwned;
+use skybus_model::text;
 
 use super::Error;
 
@@ -16,15 +17,16 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let nothing = || Error::new(StatusCode::NOT_FOUND, "the resource could not be found");
+        if text::address_has_nul(parts.uri.path()) {
+            return Err(nothing());
+        }
         match axum::extract::Path::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(value)) => Ok(Self(value)),
             Err(PathRejection::FailedToDeserializePathParams(failure))
                 if !matches!(failure.kind(), ErrorKind::WrongNumberOfParameters { .. }) =>
             {
-                Err(Error::new(
-                    StatusCode::NOT_FOUND,
-                    "the resource could not be found",
-                ))
+                Err(nothing())
             }
             Err(other) => Err(Error::internal(other)),
         }
@@ -39,6 +41,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        if parts.uri.query().is_some_and(text::address_has_nul) {
+            return Err(Error::bad_request(format!("invalid query: {}", text::NUL)));
+        }
         axum::extract::Query::try_from_uri(&parts.uri)
             .map(|axum::extract::Query(value)| Self(value))
             .map_err(|error| Error::bad_request(error.body_text()))

@@ -6,6 +6,7 @@ use axum::{
 };
 use http::{StatusCode, header};
 use serde::{Serialize, de::DeserializeOwned};
+use skybus_model::text;
 
 use super::{Error, body};
 
@@ -44,6 +45,9 @@ pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
         return Err(Error::bad_request(
             "the request has no body; a JSON object is expected",
         ));
+    }
+    if text::json_has_nul(bytes) {
+        return Err(Error::bad_request(format!("invalid body: {}", text::NUL)));
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {

@@ -262,3 +262,59 @@ async fn when_too_many_requests_run_the_next_is_told_to_come_back() {
         assert_eq!(response.status(), StatusCode::OK);
     }
 }
+
+#[tokio::test]
+async fn a_text_that_no_database_can_hold_is_the_callers_mistake() {
+    let test = TestApp::postgres().await;
+    let demo = test.demo().await;
+    let bodies = [
+        (
+            "/network/v2.0/networks",
+            json!({"network": {"name": "a\0b"}}),
+        ),
+        (
+            "/network/v2.0/security-groups",
+            json!({"security_group": {"name": "a", "description": "\0"}}),
+        ),
+        (
+            "/compute/v2.1/os-keypairs",
+            json!({"keypair": {"name": "a\0"}}),
+        ),
+        ("/image/v2/images", json!({"name": "a", "k\0": "v"})),
+    ];
+    for (path, body) in bodies {
+        let answer = test.ask(&demo, Method::POST, path, body).await;
+        assert_eq!(
+            answer.status,
+            StatusCode::BAD_REQUEST,
+            "{path}: {}",
+            answer.body
+        );
+        assert!(answer.body.to_string().contains("NUL"), "{}", answer.body);
+    }
+    for query in [
+        "/network/v2.0/networks?name=%00",
+        "/compute/v2.1/servers?name=a%00",
+        "/compute/v2.1/flavors?marker=%00",
+    ] {
+        let answer = test.get(&demo, query).await;
+        assert_eq!(
+            answer.status,
+            StatusCode::BAD_REQUEST,
+            "{query}: {}",
+            answer.body
+        );
+    }
+    for path in [
+        "/compute/v2.1/os-keypairs/%00",
+        "/compute/v2.1/flavors/a%00",
+    ] {
+        let answer = test.get(&demo, path).await;
+        assert_eq!(
+            answer.status,
+            StatusCode::NOT_FOUND,
+            "{path}: {}",
+            answer.body
+        );
+    }
+}
