@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
 /// One word of `a-z`, `0-9` and `-`, at most 63 long, beginning with a letter or digit. It has no dots,
 /// because a dot would split it into several words of a routing key.
@@ -91,11 +91,32 @@ impl fmt::Display for HostName {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Resources {
     /// Virtual CPUs.
+    #[serde(deserialize_with = "amount")]
     pub vcpus: i64,
     /// Memory, MiB.
+    #[serde(deserialize_with = "amount")]
     pub ram_mib: i64,
     /// Disk, GiB.
+    #[serde(deserialize_with = "amount")]
     pub disk_gib: i64,
+}
+
+impl Resources {
+    /// The largest amount that is believed. Amounts are multiplied by allocation ratios in 64 bits, here
+    /// and by the database, for which an overflow is an error: a host that claims to have more would stop
+    /// the placing of servers anywhere.
+    pub const MOST: i64 = 1 << 40;
+}
+
+fn amount<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    let amount = i64::deserialize(deserializer)?;
+    if (-Resources::MOST..=Resources::MOST).contains(&amount) {
+        Ok(amount)
+    } else {
+        Err(D::Error::custom(format!(
+            "{amount} is no amount that a host can have"
+        )))
+    }
 }
 
 #[cfg(test)]
@@ -108,6 +129,22 @@ mod tests {
             assert!(bad.parse::<HostName>().is_err(), "{bad} was taken");
         }
         assert_eq!("node-7".parse::<HostName>().unwrap().as_str(), "node-7");
+    }
+
+    #[test]
+    fn what_no_host_can_have_is_not_believed() {
+        let read = |amount: i64| {
+            let text = format!(r#"{{"vcpus": {amount}, "ram_mib": 1, "disk_gib": 1}}"#);
+            serde_json::from_str::<Resources>(&text)
+        };
+        for good in [0, -1, 4, Resources::MOST] {
+            assert_eq!(read(good).unwrap().vcpus, good);
+        }
+        for bad in [Resources::MOST + 1, i64::MAX, i64::MIN] {
+            assert!(read(bad).is_err(), "{bad} was taken");
+        }
+        // The largest ratio that can be configured is a thousand, and is kept in thousandths.
+        assert!(Resources::MOST.checked_mul(1_000_000).is_some());
     }
 
     #[test]
