@@ -117,7 +117,7 @@ pub(crate) fn read(
         .as_ref()
         .ok_or("it has no type")?
         .to_string();
-    // A sender that does not trace is no reason to refuse its message: the trace begins here.
+    // A sender that does not trace, or not as it should, is no reason to refuse its message: the trace begins here.
     let begun = Context::begin();
     Ok(Delivery {
         id,
@@ -125,8 +125,12 @@ pub(crate) fn read(
         routing_key: routing_key.to_owned(),
         body,
         context: Context {
-            request_id: header(properties, REQUEST_ID).unwrap_or(begun.request_id),
-            traceparent: header(properties, TRACEPARENT).unwrap_or(begun.traceparent),
+            request_id: header(properties, REQUEST_ID)
+                .filter(|text| Context::is_request_id(text))
+                .unwrap_or(begun.request_id),
+            traceparent: header(properties, TRACEPARENT)
+                .filter(|text| Context::is_trace(text))
+                .unwrap_or(begun.traceparent),
         },
         at: seconds(properties.timestamp().unwrap_or(0)),
         redelivered,
@@ -182,6 +186,22 @@ mod tests {
         assert!(read(&BasicProperties::default(), "x", false, vec![]).is_err());
         let nameless = BasicProperties::default().with_message_id("not-a-uuid".into());
         assert!(read(&nameless, "x", false, vec![]).is_err());
+    }
+
+    #[test]
+    fn a_trace_that_is_none_is_not_carried_on() {
+        let place = ServerPlace {
+            operation: skybus_model::id::OperationId::random(),
+            server: skybus_model::id::ServerId::random(),
+        };
+        let mut message = Outgoing::to_any(&place, &Context::begin());
+        message.context = Context {
+            request_id: "req-\0\n".to_owned(),
+            traceparent: "x".repeat(100_000),
+        };
+        let read = read(&of(&message, "api@a"), "x", false, vec![]).unwrap();
+        assert!(Context::is_trace(&read.context.traceparent));
+        assert!(Context::is_request_id(&read.context.request_id));
     }
 
     #[test]

@@ -77,9 +77,5 @@ fn caller_id(request: &Request) -> Option<String> {
 /// The caller's W3C trace, when it is well formed.
 fn caller_trace(request: &Request) -> Option<String> {
     let text = request.headers().get("traceparent")?.to_str().ok()?;
-    let lengths: Vec<usize> = text.split('-').map(str::len).collect();
-    let clean = text
-        .bytes()
-        .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f' | b'-'));
-    (clean && lengths == [2, 32, 16, 2] && text.starts_with("00-")).then(|| text.to_owned())
+    Context::is_trace(text).then(|| text.to_owned())
 }
