@@ -123,17 +123,18 @@ fn set(response: &mut Response, name: header::HeaderName, value: &str) {
 
 /// Which bytes are wanted.
 #[derive(Debug, PartialEq, Eq)]
-enum Wanted {
+pub(super) enum Wanted {
     Whole,
     Part(u64, u64),
     Nothing,
 }
 
 /// Reads `bytes=from-to` (RFC 9110). What is malformed or names several parts is ignored, as it may be.
-fn wanted(range: &str, size: u64) -> Wanted {
+pub(super) fn wanted(range: &str, size: u64) -> Wanted {
     let Some((from, to)) = range
         .strip_prefix("bytes=")
         .and_then(|range| range.split_once('-'))
+        .filter(|_| size > 0)
     else {
         return Wanted::Whole;
     };
@@ -155,6 +156,13 @@ fn wanted(range: &str, size: u64) -> Wanted {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_cut_out_of_what_is_empty() {
+        for text in ["bytes=-5", "bytes=0-", "bytes=0-0"] {
+            assert_eq!(wanted(text, 0), Wanted::Whole, "{text}");
+        }
+    }
 
     #[test]
     fn ranges_as_the_standard_has_them() {

@@ -18,7 +18,7 @@ const KINDS: &[&str] = &[
 ];
 
 /// The MD5 of the key's bytes, in pairs of digits with colons; or why it is no public key.
-pub(super) fn fingerprint(line: &str) -> Result<String, String> {
+pub(crate) fn fingerprint(line: &str) -> Result<String, String> {
     if line.contains("PRIVATE KEY") {
         return Err(
             "this is a private key; give the public one (the file ending in .pub)".to_owned(),
@@ -26,6 +26,12 @@ pub(super) fn fingerprint(line: &str) -> Result<String, String> {
     }
     if line.lines().count() > 1 {
         return Err("it must be one line, as in a file that ssh-keygen writes (….pub)".to_owned());
+    }
+    if line
+        .trim_end()
+        .contains(|c: char| c.is_control() && c != '\t')
+    {
+        return Err("it has control characters, which no public key has".to_owned());
     }
     let mut words = line.split_whitespace();
     let (kind, data) = (
@@ -80,6 +86,15 @@ mod tests {
         let print = fingerprint(KEY).unwrap();
         assert_eq!(print.len(), 47);
         assert_eq!(print.split(':').count(), 16);
+    }
+
+    #[test]
+    fn a_comment_cannot_smuggle_what_neither_a_database_nor_a_file_of_keys_can_hold() {
+        for bad in ['\0', '\u{1b}', '\r', '\u{85}'] {
+            let why = fingerprint(&format!("{KEY}{bad}more")).unwrap_err();
+            assert!(why.contains("control"), "{bad:?}: {why}");
+        }
+        assert!(fingerprint(&format!("{KEY}\tmore words\r\n")).is_ok());
     }
 
     #[test]
