@@ -83,6 +83,95 @@ mod tests {
         }
     }
 
+    type Report = (Generation, Order);
+
+    /// A resource as the control plane records it: what it is at, what was told last, by which report.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    struct Recorded {
+        current: Generation,
+        order: Order,
+        fact: Option<i64>,
+    }
+
+    impl Recorded {
+        fn hear(&mut self, (generation, order): Report) -> Verdict {
+            let verdict = judge(self.current, self.order, generation, order);
+            if verdict == Verdict::Apply {
+                self.order = order;
+                self.fact = Some(order.epoch * 1000 + order.seq);
+            }
+            verdict
+        }
+    }
+
+    /// Reports of one agent in the order in which it made them: it may start anew in between, and what it
+    /// speaks of grows, for commands that were overtaken are not worked on.
+    fn reports() -> impl Strategy<Value = Vec<Report>> {
+        proptest::collection::vec((any::<bool>(), 0i64..2), 1..20).prop_map(|steps| {
+            let (mut generation, mut epoch) = (1, 1);
+            let mut made = Vec::new();
+            for (seq, (starts, newer)) in (1..).zip(steps) {
+                epoch += i64::from(starts);
+                generation += newer;
+                made.push((Generation(generation), Order { epoch, seq }));
+            }
+            made
+        })
+    }
+
+    /// The same, and how they arrive: each at least once, in any order.
+    fn arrivals() -> impl Strategy<Value = (Vec<Report>, Vec<Report>)> {
+        reports().prop_flat_map(|made| {
+            let again = proptest::sample::subsequence(made.clone(), 0..=made.len());
+            again.prop_flat_map(move |again| {
+                let all: Vec<_> = made.iter().chain(&again).copied().collect();
+                (Just(made.clone()), Just(all).prop_shuffle())
+            })
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn however_reports_arrive_the_same_is_recorded((made, arrived) in arrivals(), at in 1i64..6) {
+            let fresh = Recorded { current: Generation(at), order: Order::default(), fact: None };
+            let (mut in_order, mut by_chance) = (fresh.clone(), fresh);
+            for report in made {
+                in_order.hear(report);
+            }
+            for report in arrived {
+                by_chance.hear(report);
+            }
+            prop_assert_eq!(in_order, by_chance);
+        }
+
+        #[test]
+        fn nothing_older_than_the_newest_wish_is_recorded(
+            (_, arrived) in arrivals(), wishes in proptest::collection::vec(any::<bool>(), 40)
+        ) {
+            let mut server = Recorded { current: Generation(1), order: Order::default(), fact: None };
+            for (report, wish) in arrived.into_iter().zip(wishes) {
+                if wish {
+                    let next = server.current.next();
+                    prop_assert!(next > server.current);
+                    server.current = next;
+                }
+                let before = server.clone();
+                match server.hear(report) {
+                    Verdict::Apply => prop_assert!(report.0 >= server.current && report.1 > before.order),
+                    Verdict::Overtaken => prop_assert!(report.0 < server.current && server == before),
+                    Verdict::Repeated => prop_assert!(report.1 <= before.order && server == before),
+                }
+                prop_assert_eq!(server.hear(report) == Verdict::Apply, false, "it came again");
+            }
+        }
+    }
+
+    #[test]
+    fn each_accepted_change_is_one_generation() {
+        assert_eq!(Generation::default().next(), Generation(1));
+        assert_eq!(Generation(7).next(), Generation(8));
+    }
+
     #[test]
     fn a_restarted_agent_is_newer_than_its_former_life() {
         let before = Order { epoch: 1, seq: 900 };

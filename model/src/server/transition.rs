@@ -125,6 +125,8 @@ pub const fn fail(state: ServerState) -> ServerState {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests {
     use super::*;
 
