@@ -146,6 +146,8 @@ impl Queue {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests {
     use skybus_model::id::ServerId;
 

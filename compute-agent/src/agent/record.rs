@@ -184,4 +184,8 @@ fn find_missing(record: &Record, seen: &Seen, life: &str) -> Finding {
 }
 
 #[cfg(test)]
+pub(super) mod examples;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
