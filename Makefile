@@ -3,6 +3,7 @@
 #   make demo         from a clone to a shell in a real machine; again and again, in seconds
 #   make test         everything that CI checks, its own set-up included
 #   make chaos        random deaths of processes under random work; SEED=n does the same again
+#   make fuzz         ten minutes of each fuzz target, two side by side
 #   make clean-demo   end the demo's cloud and remove its data
 #   make build        release programs, in target/release
 #   make guest        the small guest image, in target/guest
@@ -17,7 +18,7 @@ export DATA LISTEN
 PROGRAMS := target/release
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
-.PHONY: help demo test chaos clean-demo build guest install
+.PHONY: help demo test chaos fuzz clean-demo build guest install
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -40,6 +41,9 @@ chaos:
 	@scripts/packages run build test
 	cargo build --workspace --bins --locked
 	cargo run --package skybus-tests --example chaos --locked
+
+fuzz:
+	@scripts/fuzz 600
 
 clean-demo:
 	@$(SUDO) $(PROGRAMS)/skybus-down --purge --data-dir $(DATA)

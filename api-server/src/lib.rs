@@ -7,6 +7,8 @@ pub mod app;
 pub mod compute;
 pub mod config;
 pub mod engine;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod http;
 pub mod identity;
 pub mod image;

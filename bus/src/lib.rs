@@ -13,6 +13,8 @@ mod consumer;
 pub mod dead;
 mod delivery;
 mod failure;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod journal;
 mod link;
 mod lossy;

@@ -9,6 +9,8 @@ pub mod agent;
 pub mod config;
 pub mod console;
 pub mod driver;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod image;
 pub mod qemu;
 pub mod service;

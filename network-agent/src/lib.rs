@@ -14,6 +14,8 @@ pub mod dnsmasq;
 pub mod driver;
 pub mod failure;
 pub mod filter;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod links;
 pub mod linux;
 pub mod metadata;

@@ -70,7 +70,7 @@ impl Upstream {
     }
 
     /// The address to ask for a guest's path. A path that climbs out of the metadata is none.
-    fn address(&self, path_and_query: &str) -> Option<Url> {
+    pub(crate) fn address(&self, path_and_query: &str) -> Option<Url> {
         let path = path_and_query.trim_start_matches('/');
         let url = Url::parse(&format!("{}{path}", self.base)).ok()?;
         (url.origin() == self.base.origin() && url.path().starts_with(self.base.path()))

@@ -7,6 +7,8 @@
 
 mod fields;
 mod flavors;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod hosts;
 mod keypairs;
 mod quotas;

@@ -98,7 +98,7 @@ pub async fn negotiate(mut request: Request, next: Next) -> Response {
     }
 }
 
-fn asked(headers: &HeaderMap) -> Result<Microversion, Error> {
+pub(crate) fn asked(headers: &HeaderMap) -> Result<Microversion, Error> {
     for value in headers.get_all(NEW) {
         for one in value.to_str().unwrap_or("compute ?").split(',') {
             let mut words = one.split_whitespace();

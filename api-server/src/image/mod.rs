@@ -11,6 +11,8 @@ mod describe;
 mod download;
 mod files;
 mod filters;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod list;
 mod members;
 mod patch;

@@ -29,9 +29,9 @@ enum Verb {
 
 /// One change.
 #[derive(Debug)]
-struct Change {
+pub(super) struct Change {
     verb: Verb,
-    key: String,
+    pub(super) key: String,
     value: Value,
 }
 
@@ -68,7 +68,7 @@ pub(super) async fn patch(
     Ok(Json(view::image(&image)))
 }
 
-fn read(body: &Value, old_dialect: bool) -> Result<Vec<Change>, Error> {
+pub(super) fn read(body: &Value, old_dialect: bool) -> Result<Vec<Change>, Error> {
     let list = body
         .as_array()
         .ok_or_else(|| Error::bad_request("the body must be a list of changes"))?;

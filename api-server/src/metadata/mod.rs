@@ -7,6 +7,8 @@
 mod config_drive;
 mod ec2;
 mod facts;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod guest;
 mod openstack;
 #[cfg(test)]

@@ -8,6 +8,8 @@ mod agents;
 mod body;
 pub mod bootstrap;
 mod extensions;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod group_rules;
 mod groups;
 mod limits;

@@ -45,7 +45,7 @@ pub fn disk_size(path: &Path, format: DiskFormat) -> Result<u64, Unusable> {
     }
 }
 
-fn qcow2_size(head: &[u8]) -> Result<u64, Unusable> {
+pub(crate) fn qcow2_size(head: &[u8]) -> Result<u64, Unusable> {
     let word = |at: usize| {
         head.get(at..at + 4)?
             .try_into()

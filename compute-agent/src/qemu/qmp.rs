@@ -59,7 +59,7 @@ pub struct Event {
 
 /// One line from QEMU.
 #[derive(Debug, PartialEq)]
-enum Line {
+pub(crate) enum Line {
     Greeting,
     Event(Event),
     Answer {
@@ -70,7 +70,7 @@ enum Line {
     Other,
 }
 
-fn parse(line: &[u8]) -> Line {
+pub(crate) fn parse(line: &[u8]) -> Line {
     let Ok(mut value) = serde_json::from_slice::<Value>(line) else {
         return Line::Other;
     };

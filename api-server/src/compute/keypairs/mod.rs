@@ -1,7 +1,7 @@
 //! Keypairs: a user's public keys, imported or (before 2.92) generated. A generated private key is in the
 //! answer and nowhere else.
 
-mod public_key;
+pub(super) mod public_key;
 
 use axum::{
     extract::State,

@@ -27,10 +27,8 @@ pub(crate) fn fingerprint(line: &str) -> Result<String, String> {
     if line.lines().count() > 1 {
         return Err("it must be one line, as in a file that ssh-keygen writes (….pub)".to_owned());
     }
-    if line
-        .trim_end()
-        .contains(|c: char| c.is_control() && c != '\t')
-    {
+    let whole = line.trim_end_matches(['\n', '\r', ' ', '\t']);
+    if whole.contains(|c: char| c.is_control() && c != '\t') {
         return Err("it has control characters, which no public key has".to_owned());
     }
     let mut words = line.split_whitespace();
@@ -94,6 +92,7 @@ mod tests {
             let why = fingerprint(&format!("{KEY}{bad}more")).unwrap_err();
             assert!(why.contains("control"), "{bad:?}: {why}");
         }
+        assert!(fingerprint(&format!("{KEY}\u{c}")).is_err());
         assert!(fingerprint(&format!("{KEY}\tmore words\r\n")).is_ok());
     }
 

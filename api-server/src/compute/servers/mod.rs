@@ -17,7 +17,7 @@ pub(crate) mod list;
 pub(crate) mod metadata;
 mod plan;
 mod query;
-mod request;
+pub(super) mod request;
 pub(crate) mod show;
 mod view;
 
