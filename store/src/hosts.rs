@@ -187,3 +187,6 @@ pub async fn release(tx: &mut Tx, host: &HostName, claimed: Resources) -> Result
     .await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ mod addresses;
 mod guarding;
 mod hosts;
 mod ownership;
+mod properties;
 
 use ipnet::Ipv4Net;
 use skybus_model::{
