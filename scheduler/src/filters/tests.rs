@@ -143,6 +143,52 @@ fn zone_host_and_image_are_respected() {
 }
 
 #[test]
+fn an_image_is_only_for_the_machines_that_it_names() {
+    let image = |key: &str, value: &str| Ask {
+        image: BTreeMap::from([(key.to_owned(), value.to_owned())]),
+        ..ask()
+    };
+    let runs = |hypervisor: &str| HostView {
+        hypervisor: hypervisor.into(),
+        ..host("a")
+    };
+    for (hypervisor, key, value, taken) in [
+        ("kvm", "img_hv_type", "kvm", true),
+        ("kvm", "hypervisor_type", "qemu", true),
+        ("kvm", "img_hv_type", "xen", false),
+        ("tcg", "img_hv_type", "qemu", true),
+        ("tcg", "hypervisor_type", "kvm", false),
+        // A host of the tests plays whatever is asked for.
+        ("fake", "img_hv_type", "kvm", true),
+        ("fake", "img_hv_type", "xen", true),
+        ("tcg", "architecture", "x86_64", true),
+        ("tcg", "architecture", "aarch64", false),
+    ] {
+        let refused = refusal(&runs(hypervisor), &image(key, value));
+        assert_eq!(
+            refused.is_none(),
+            taken,
+            "{hypervisor}: {key}={value}: {refused:?}"
+        );
+    }
+}
+
+#[test]
+fn every_refusal_names_the_filter_that_operators_know() {
+    let names: Vec<_> = super::ALL.iter().map(|filter| filter.name()).collect();
+    let known = [
+        "service",
+        "retry",
+        "availability_zone",
+        "image_properties",
+        "vcpus",
+        "ram",
+        "disk",
+    ];
+    assert_eq!(names, known);
+}
+
+#[test]
 fn spreading_and_packing_are_opposites() {
     let mut busy = host("busy");
     busy.used.ram_mib = 256;
