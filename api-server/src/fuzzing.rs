@@ -6,7 +6,7 @@ use http::HeaderMap;
 use crate::http::{Error, Microversion, microversion};
 
 pub use crate::{
-    compute::fuzzing::{Asked, boot, fingerprint},
+    compute::fuzzing::{Asked, any_fits, boot, fingerprint},
     image::fuzzing::{changes, disk_size, lists, range},
     metadata::fuzzing::{PASSWORD, Sample, vouched},
     network::fuzzing::{rule, subnet},

@@ -6,8 +6,11 @@ use http::Uri;
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 use skybus_api::{
-    fuzzing::lists,
-    http::{Page, Params},
+    fuzzing::{any_fits, lists},
+    http::{
+        Page, Params,
+        microversion::{MAX, MIN},
+    },
 };
 
 const ITEMS: u64 = 7;
@@ -70,4 +73,10 @@ fuzz_target!(|bytes: &[u8]| {
     };
     walk(&uri, &params);
     let _ = lists(&params);
+    let read = [MIN, MAX].map(|version| any_fits(&params, version));
+    if let [Ok(old), Ok(_)] = read
+        && params.has("tags")
+    {
+        assert!(!old, "no server has tags");
+    }
 });

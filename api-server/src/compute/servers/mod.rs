@@ -16,7 +16,7 @@ pub(crate) mod interfaces;
 pub(crate) mod list;
 pub(crate) mod metadata;
 mod plan;
-mod query;
+pub(super) mod query;
 pub(super) mod request;
 pub(crate) mod show;
 mod view;
