@@ -27,30 +27,58 @@ pub async fn with(
     fault: Fault,
 ) -> Result<()> {
     let now = Timestamp::now();
-    let too_old = fault.code == FaultCode::DeadlinePassed && now < operation.deadline;
+    match next(operation, fault.code, now) {
+        Next::SendAgain => {
+            operation.fault = Some(fault);
+            operation.wake_at = now.after(std::time::Duration::from_secs(2));
+            servers::save(tx, server).await?;
+            operations::save(tx, operation).await
+        }
+        Next::PlaceAgain => {
+            placed::again(tx, server, operation, fault).await?;
+            Ok(())
+        }
+        Next::End => for_good(tx, server, operation, fault).await,
+    }
+}
+
+/// What is done about a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// The reconciler sends it again.
+    SendAgain,
+    /// Another host is asked for.
+    PlaceAgain,
+    /// It has failed.
+    End,
+}
+
+fn next(operation: &Operation, code: FaultCode, now: Timestamp) -> Next {
+    let in_time = now < operation.deadline;
+    // The command had grown old on its way, although there is time left.
+    let too_old = code == FaultCode::DeadlinePassed && in_time;
     let twice = operation
         .fault
         .as_ref()
         .is_some_and(|before| before.code == FaultCode::DeadlinePassed);
-    // A host whose clock is wrong finds every command too old; a boot can go elsewhere.
-    let elsewhere = too_old && twice && operation.kind == OperationKind::Boot;
-    if too_old && !elsewhere || operation.kind == OperationKind::Delete {
-        // The command had grown old on its way, or something is in the way of a removal: the
-        // reconciler sends it again. A delete is never given up.
-        operation.fault = Some(fault);
-        operation.wake_at = now.after(std::time::Duration::from_secs(2));
-        servers::save(tx, server).await?;
-        return operations::save(tx, operation).await;
+    match operation.kind {
+        // Something is in the way of a removal. A delete is never given up.
+        OperationKind::Delete => Next::SendAgain,
+        // A host whose clock is wrong finds every command too old; a boot can go elsewhere.
+        OperationKind::Boot if too_old && !twice => Next::SendAgain,
+        OperationKind::Boot
+            if in_time
+                && (code.worth_another_host() || too_old)
+                && operation.attempts < HOSTS_TRIED =>
+        {
+            Next::PlaceAgain
+        }
+        OperationKind::Boot => Next::End,
+        OperationKind::Start | OperationKind::Stop | OperationKind::Reboot if too_old => {
+            Next::SendAgain
+        }
+        OperationKind::Start | OperationKind::Stop | OperationKind::Reboot => Next::End,
     }
-    let again = operation.kind == OperationKind::Boot
-        && (fault.code.worth_another_host() || elsewhere)
-        && operation.attempts < HOSTS_TRIED
-        && now < operation.deadline;
-    if again {
-        placed::again(tx, server, operation, fault).await?;
-        return Ok(());
-    }
-    for_good(tx, server, operation, fault).await
 }
 
 /// Ends `operation` with `fault`; its server is in ERROR.
@@ -93,3 +121,6 @@ pub async fn for_good(
     )
     .await
 }
+
+#[cfg(test)]
+mod tests;

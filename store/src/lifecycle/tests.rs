@@ -1,6 +1,7 @@
 //! The life of a server, step by step, with what goes wrong on the way; on both engines.
 
 mod ends;
+mod failing;
 mod happy;
 mod stuck;
 mod trouble;
