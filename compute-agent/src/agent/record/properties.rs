@@ -96,8 +96,16 @@ proptest! {
         let mut begun = record.clone().begin(&wish);
         prop_assert_eq!(begun.desired, desired);
         prop_assert_eq!(begun.spec.as_ref(), Some(&wish.spec));
-        prop_assert_eq!(begun.built, record.built && !record.is_gone());
-        prop_assert!(!begun.is_gone() && begun.applied <= begun.generation);
+        prop_assert_eq!(begun.built, record.built);
+        prop_assert!(begun.applied <= begun.generation && begun.removed.is_none());
+        if record.removed.is_some() {
+            prop_assert!(record.is_gone());
+            prop_assert_eq!(&begun, &Record::of(&wish), "it begins as if it had never been");
+        } else {
+            prop_assert!(!record.is_gone());
+            let kept = |record: &Record| (record.applied, record.power, record.life.clone());
+            prop_assert_eq!(kept(&begun), kept(&record));
+        }
         prop_assert_eq!(standing(Some(&begun), &wish, before), Standing::Begin);
         begun.ended = Some(Ended { operation: None, fault: None, hops: Vec::new() });
         prop_assert_eq!(standing(Some(&begun), &wish, Timestamp(i64::MAX)), Standing::Answered);
