@@ -4,6 +4,8 @@
 #   make test         everything that CI checks, its own set-up included
 #   make chaos        random deaths of processes under random work; SEED=n does the same again
 #   make fuzz         ten minutes of each fuzz target, two side by side
+#   make mutants      small changes to the state machines and claims: would a test notice?
+#   make bench        the figures, beside their aims; half an hour on a quiet machine
 #   make clean-demo   end the demo's cloud and remove its data
 #   make build        release programs, in target/release
 #   make guest        the small guest image, in target/guest
@@ -18,7 +20,7 @@ export DATA LISTEN
 PROGRAMS := target/release
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
-.PHONY: help demo test chaos fuzz clean-demo build guest install
+.PHONY: help demo test chaos fuzz mutants bench clean-demo build guest install
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -44,6 +46,13 @@ chaos:
 
 fuzz:
 	@scripts/fuzz 600
+
+mutants:
+	@scripts/mutants
+
+bench: build guest
+	cargo build --release --package skybus-bench --locked
+	target/release/bench
 
 clean-demo:
 	@$(SUDO) $(PROGRAMS)/skybus-down --purge --data-dir $(DATA)
