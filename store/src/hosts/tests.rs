@@ -19,6 +19,7 @@ on_both! {
     a_closed_or_unknown_host_cannot_be_claimed
     what_is_exactly_full_takes_nothing_more
     what_a_host_says_of_itself_leaves_its_claims
+    the_most_that_is_believed_can_be_claimed_at_the_largest_ratio
 }
 
 const RATIOS: Ratios = Ratios {
@@ -230,4 +231,24 @@ async fn what_a_host_says_of_itself_leaves_its_claims(store: &Store) {
     assert_eq!((found.used, found.servers), (SMALL, 1));
     assert_eq!((found.capacity, found.zone.as_str()), (smaller, "west"));
     assert!(!take(store, &host, SMALL).await, "it has shrunk");
+}
+
+async fn the_most_that_is_believed_can_be_claimed_at_the_largest_ratio(store: &Store) {
+    let cloud = TestCloud::new(store.clone()).await;
+    let most = Resources {
+        vcpus: Resources::MOST,
+        ram_mib: Resources::MOST,
+        disk_gib: Resources::MOST,
+    };
+    let host = cloud.host("a", most).await;
+    let ratios = Ratios {
+        vcpus: 1_000_000,
+        ram: 1_000_000,
+        disk: 1_000_000,
+    };
+    let mut tx = store.begin().await.unwrap();
+    for wanted in [SMALL, most] {
+        assert!(claim(&mut tx, &host, wanted, ratios).await.unwrap());
+    }
+    tx.commit().await.unwrap();
 }
