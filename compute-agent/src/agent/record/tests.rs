@@ -101,6 +101,16 @@ fn a_machine_that_is_missing_crashed_unless_its_host_did_or_it_was_told_to_stop(
 }
 
 #[test]
+fn a_missing_disk_is_told_apart_from_a_missing_machine() {
+    let told = |seen| match find(&running(1), &seen, "now") {
+        Finding::Became(Power::Crashed, Some(fault)) => fault.message,
+        other => panic!("{other:?}"),
+    };
+    assert!(told(Seen::Absent).contains("and its disk have gone"));
+    assert!(told(Seen::Off).contains("reboot it hard"));
+}
+
+#[test]
 fn a_crash_is_told_once_and_nothing_is_started_against_anyones_wish() {
     let mut record = running(1);
     record.power = Power::Crashed;
