@@ -45,9 +45,11 @@ chaos:
 	cargo run --package skybus-tests --example chaos --locked
 
 fuzz:
+	@scripts/packages build test
 	@scripts/fuzz 600
 
 mutants:
+	@scripts/packages build test
 	@scripts/mutants
 
 bench: build guest
