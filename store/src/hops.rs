@@ -2,25 +2,42 @@
 
 use skybus_model::{id::OperationId, operation::Hop};
 
-use crate::{Result, Store, Tx, row::Columns};
+use sqlx::AssertSqlSafe;
+
+use crate::{
+    Result, Store, Tx,
+    row::{Columns, places},
+};
+
+/// The columns that a hop fills.
+const COLUMNS: usize = 5;
+/// Hops of one statement, well below what a statement may have of values.
+const AT_ONCE: usize = 100;
 
 /// Notes hops; those that are there already stay as they are.
 ///
 /// # Errors
 /// [`crate::Error::Broken`] when the database fails.
 pub async fn add(tx: &mut Tx, operation: OperationId, hops: &[Hop]) -> Result<()> {
-    for hop in hops {
-        sqlx::query(
-            "INSERT INTO hops (operation, at, who, what, detail) VALUES ($1, $2, $3, $4, $5) \
-             ON CONFLICT DO NOTHING",
-        )
-        .bind(operation.to_string())
-        .bind(hop.at.micros())
-        .bind(hop.who.clone())
-        .bind(hop.what.clone())
-        .bind(hop.detail.clone())
-        .execute(tx.conn())
-        .await?;
+    for some in hops.chunks(AT_ONCE) {
+        let rows: Vec<String> = (0..some.len())
+            .map(|row| places(row * COLUMNS + 1..=(row + 1) * COLUMNS))
+            .collect();
+        let insert = format!(
+            "INSERT INTO hops (operation, at, who, what, detail) VALUES ({}) ON CONFLICT DO NOTHING",
+            rows.join("), (")
+        );
+        // Only numbers were put into the text.
+        let mut insert = sqlx::query(AssertSqlSafe(insert));
+        for hop in some {
+            insert = insert
+                .bind(operation.to_string())
+                .bind(hop.at.micros())
+                .bind(hop.who.clone())
+                .bind(hop.what.clone())
+                .bind(hop.detail.clone());
+        }
+        insert.execute(tx.conn()).await?;
     }
     Ok(())
 }

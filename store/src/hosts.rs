@@ -96,7 +96,7 @@ pub async fn standing(store: &Store, hosts: &[HostName]) -> Result<Vec<Standing>
         "SELECT hosts.name, hosts.zone AS host_zone, services.* FROM hosts \
          LEFT JOIN services ON services.host = hosts.name AND services.service = 'compute' \
          WHERE hosts.name IN ({})",
-        places(hosts.len())
+        places(1..=hosts.len())
     );
     let mut query = sqlx::query(AssertSqlSafe(text));
     for host in hosts {

@@ -76,7 +76,7 @@ impl Outbox for Store {
         }
         // Sent rows are of no further use: what happened is told by operations, hops and events.
         let mut tx = self.begin().await?;
-        let text = format!("DELETE FROM outbox WHERE id IN ({})", places(ids.len()));
+        let text = format!("DELETE FROM outbox WHERE id IN ({})", places(1..=ids.len()));
         let mut query = sqlx::query(AssertSqlSafe(text));
         for id in ids {
             query = query.bind(id.to_string());

@@ -1,6 +1,6 @@
 //! Reading typed values out of text columns.
 
-use std::str::FromStr;
+use std::{ops::RangeInclusive, str::FromStr};
 
 use serde::de::DeserializeOwned;
 use skybus_model::Timestamp;
@@ -116,10 +116,10 @@ fn unreadable(column: &'static str, value: &str) -> Error {
     }
 }
 
-/// The places of `count` values in a list: `$1, $2, $3`. Numbered by hand: sqlx's own builder writes `?`,
-/// which PostgreSQL does not read.
-pub(crate) fn places(count: usize) -> String {
-    let places: Vec<String> = (1..=count).map(|n| format!("${n}")).collect();
+/// The places of values in a list: `$1, $2, $3`. Numbered by hand: sqlx's own builder writes `?`, which
+/// PostgreSQL does not read.
+pub(crate) fn places(numbers: RangeInclusive<usize>) -> String {
+    let places: Vec<String> = numbers.map(|n| format!("${n}")).collect();
     places.join(", ")
 }
 

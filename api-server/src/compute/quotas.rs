@@ -68,7 +68,7 @@ pub(crate) async fn show(
     Path(id): Path<String>,
 ) -> Result<Response, Error> {
     let project = project(&auth, &id)?;
-    let limits = quotas::limits(&app.store, project).await?;
+    let limits = quotas::limits(app.store.pool(), project).await?;
     Ok(Json(set(Some(project), version, &limits)).into_response())
 }
 
@@ -94,7 +94,7 @@ pub(crate) async fn detail(
     Path(id): Path<String>,
 ) -> Result<Response, Error> {
     let project = project(&auth, &id)?;
-    let limits = quotas::limits(&app.store, project).await?;
+    let limits = quotas::limits(app.store.pool(), project).await?;
     let usage = quotas::usage(&app.store, project).await?;
     let mut shown = Map::new();
     shown.insert("id".to_owned(), json!(project));
@@ -135,7 +135,7 @@ pub(crate) async fn update(
         quotas::set_limit(&mut tx, id, resource, limit).await?;
     }
     tx.commit().await?;
-    let limits = quotas::limits(&app.store, id).await?;
+    let limits = quotas::limits(app.store.pool(), id).await?;
     Ok(Json(set(None, version, &limits)).into_response())
 }
 
@@ -186,7 +186,7 @@ pub(crate) async fn limits(
         Some(id) => project(&auth, id)?,
         None => auth.project()?,
     };
-    let limits = quotas::limits(&app.store, project).await?;
+    let limits = quotas::limits(app.store.pool(), project).await?;
     let usage = quotas::usage(&app.store, project).await?;
     let mut absolute = Map::new();
     let names = [

@@ -149,7 +149,7 @@ pub async fn groups_of(store: &Store, servers: &[ServerId]) -> Result<Vec<(Serve
         "SELECT DISTINCT p.server, g.name FROM ports p JOIN port_groups pg ON pg.port = p.id \
          JOIN security_groups g ON g.id = pg.security_group WHERE p.server IN ({}) \
          ORDER BY p.server, g.name",
-        places(servers.len())
+        places(1..=servers.len())
     ));
     let mut query = sqlx::query(text);
     for server in servers {

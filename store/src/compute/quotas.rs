@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use skybus_model::{host::Resources, id::ProjectId};
-use sqlx::any::AnyRow;
+use sqlx::{Any, Executor, any::AnyRow};
 
 use crate::{Result, Store, Tx, row::Columns};
 
@@ -103,10 +103,13 @@ pub struct OverQuota {
 ///
 /// # Errors
 /// [`crate::Error::Broken`] when the database fails.
-pub async fn limits(store: &Store, project: ProjectId) -> Result<BTreeMap<Resource, i64>> {
+pub async fn limits<'e, D>(db: D, project: ProjectId) -> Result<BTreeMap<Resource, i64>>
+where
+    D: Executor<'e, Database = Any>,
+{
     let rows = sqlx::query("SELECT resource, hard FROM quota_limits WHERE project = $1")
         .bind(project.to_string())
-        .fetch_all(store.pool())
+        .fetch_all(db)
         .await?;
     let mut limits: BTreeMap<_, _> = Resource::ALL
         .iter()
@@ -191,9 +194,10 @@ pub async fn take_servers(
     each: Resources,
 ) -> Result<std::result::Result<(), OverQuota>> {
     let holder = project.to_string();
+    let limits = limits(tx.conn(), project).await?;
     let mut taken = Vec::new();
     for (resource, asked) in needs(servers, each) {
-        let limit = limit(tx, project, resource).await?;
+        let limit = limits[&resource];
         if let Err(over) = take(tx, &holder, resource, asked, limit).await? {
             for (resource, asked) in taken {
                 give_back(tx, &holder, resource, asked).await?;
@@ -227,17 +231,12 @@ pub async fn take(
     asked: i64,
     limit: i64,
 ) -> Result<std::result::Result<(), OverQuota>> {
-    sqlx::query(
-        "INSERT INTO quota_usage (project, resource, used) VALUES ($1, $2, 0) \
-         ON CONFLICT (project, resource) DO NOTHING",
-    )
-    .bind(holder.to_owned())
-    .bind(resource.as_str())
-    .execute(tx.conn())
-    .await?;
+    // One statement takes, or says that it cannot: the first use of a resource is a new row.
     let taken = sqlx::query(
-        "UPDATE quota_usage SET used = used + $3 WHERE project = $1 AND resource = $2 \
-         AND ($4 < 0 OR used + $3 <= $4)",
+        "INSERT INTO quota_usage (project, resource, used) \
+         SELECT $1, $2, CAST($3 AS BIGINT) WHERE $4 < 0 OR $3 <= $4 \
+         ON CONFLICT (project, resource) DO UPDATE SET used = quota_usage.used + excluded.used \
+         WHERE $4 < 0 OR quota_usage.used + excluded.used <= $4",
     )
     .bind(holder.to_owned())
     .bind(resource.as_str())
@@ -251,12 +250,12 @@ pub async fn take(
     let row = sqlx::query("SELECT used FROM quota_usage WHERE project = $1 AND resource = $2")
         .bind(holder.to_owned())
         .bind(resource.as_str())
-        .fetch_one(tx.conn())
+        .fetch_optional(tx.conn())
         .await?;
     Ok(Err(OverQuota {
         resource,
         asked,
-        used: row.number("used")?,
+        used: row.map_or(Ok(0), |row| row.number("used"))?,
         limit,
     }))
 }

@@ -169,7 +169,7 @@ where
         "SELECT p.server, n.name AS network_name, p.address, p.mac FROM ports p \
          JOIN networks n ON n.id = p.network WHERE p.server IN ({}) \
          ORDER BY p.server, p.position, p.id",
-        places(servers.len())
+        places(1..=servers.len())
     ));
     let mut query = sqlx::query(text);
     for server in servers {
