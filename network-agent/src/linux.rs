@@ -1,6 +1,6 @@
 //! Networks on a real Linux host: each call compares what is there with what should be and changes the
 //! difference. All of it can be repeated at any time; nothing is remembered from one call to the next
-//! but how nft lists a filter that was asked for before.
+//! but the filters that were loaded, and how nft lists them.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -34,8 +34,16 @@ const TABLES: [ruleset::Table<'static>; 2] = [("inet", filter::TABLE), ("bridge"
 pub struct Linux {
     cloud: String,
     run: PathBuf,
-    /// The last filter of each place that was asked for, and how nft lists it.
-    listings: Mutex<HashMap<String, (String, String)>>,
+    /// The last filter of each place that was asked for.
+    filters: Mutex<HashMap<String, Filter>>,
+}
+
+/// A filter that was asked for.
+#[derive(Debug, Clone)]
+struct Filter {
+    rules: String,
+    /// How nft lists it, once somebody needed to know.
+    listing: Option<String>,
 }
 
 impl Linux {
@@ -46,7 +54,7 @@ impl Linux {
         Self {
             cloud: cloud.to_owned(),
             run,
-            listings: Mutex::default(),
+            filters: Mutex::default(),
         }
     }
 
@@ -97,7 +105,8 @@ impl Linux {
             settings(place, &namespace, changes)?;
         }
         let rules = filter::render(network);
-        self.rules(place, absent, &rules, &TABLES, changes)?;
+        let loaded = || ruleset::listing(place, &TABLES);
+        self.rules(place, fresh, &rules, &TABLES, loaded, changes)?;
         fault::hit(Point::NetworkFiltered, "");
         self.lines(network, absent, doomed, changes)?;
         fault::hit(Point::NetworkLinked, "");
@@ -119,7 +128,7 @@ impl Linux {
         } else {
             Links::read(place)?
         };
-        let host = Links::read(Place::Host)?;
+        let host = Links::without_routes(Place::Host)?;
         let lines = links::host_lines(network, &self.cloud, &host, &inside);
         if !lines.is_empty() {
             batch(Place::Host, &lines, changes)?;
@@ -149,7 +158,10 @@ impl Linux {
         let was = uplink::original(&clouds, &now).to_owned();
         let rules = uplink::render(&self.cloud, &was, networks.iter());
         let table = uplink::table(&self.cloud);
-        self.rules(Place::Host, false, &rules, &[("ip", &table)], changes)?;
+        let ours = clouds.into_iter().find(|(cloud, _)| *cloud == self.cloud);
+        let loaded = || Ok(ours.map(|(_, listing)| listing));
+        let tables = [("ip", table.as_str())];
+        self.rules(Place::Host, false, &rules, &tables, loaded, changes)?;
         if now == "1" {
             return Ok(());
         }
@@ -206,8 +218,8 @@ impl Linux {
             .map(|name| format!("link delete {name}"))
             .collect();
         batch(place, &taps, changes)?;
-        if let Ok(mut listings) = self.listings.lock() {
-            listings.remove(namespace);
+        if let Ok(mut filters) = self.filters.lock() {
+            filters.remove(namespace);
         }
         changes.make(format!("{namespace}: remove the namespace"), || {
             Ok(namespace::delete(namespace)?)
@@ -260,46 +272,61 @@ impl Linux {
         Ok(found)
     }
 
-    /// Loads rules if those in the kernel differ.
+    /// Loads rules if those in the kernel differ. Rules other than those that were asked for last are loaded
+    /// without a look: comparing costs more than loading, and what was loaded is compared with every later
+    /// look.
     fn rules(
         &self,
         place: Place<'_>,
-        absent: bool,
+        fresh: bool,
         rules: &str,
         tables: &[ruleset::Table<'_>],
+        loaded: impl FnOnce() -> Result<Option<String>, program::Error>,
         changes: &mut Changes,
     ) -> Result<(), Error> {
         let name = match place {
             Place::Host => "host",
             Place::Namespace(name) => name,
         };
-        let wanted = self.listing_of(name, rules, tables)?;
-        if !absent && ruleset::listing(place, tables)?.as_ref() == Some(&wanted) {
-            return Ok(());
-        }
-        let what = format!("{name}: packet filter, {} lines", wanted.lines().count());
-        changes.make(what, || Ok(program::nft(place, rules)?))
-    }
-
-    fn listing_of(
-        &self,
-        place: &str,
-        rules: &str,
-        tables: &[ruleset::Table<'_>],
-    ) -> Result<String, Error> {
-        let known = self
-            .listings
+        let asked = self
+            .filters
             .lock()
             .ok()
-            .and_then(|all| all.get(place).cloned());
-        if let Some((_, listing)) = known.filter(|(text, _)| text == rules) {
-            return Ok(listing);
+            .and_then(|all| all.get(name).cloned());
+        let new = fresh || asked.as_ref().is_some_and(|asked| asked.rules != rules);
+        if !new && self.is_loaded(name, rules, tables, asked, loaded)? {
+            return Ok(());
         }
-        let listing = ruleset::listing_of(rules, tables)?;
-        if let Ok(mut all) = self.listings.lock() {
-            all.insert(place.to_owned(), (rules.to_owned(), listing.clone()));
+        let what = format!("{name}: packet filter, {} lines", rules.lines().count());
+        changes.make(what, || program::nft(place, rules))?;
+        if new && !changes.is_rehearsal() {
+            self.remember(name, rules, None);
         }
-        Ok(listing)
+        Ok(())
+    }
+
+    /// Whether nft lists what it would list, had it loaded these rules.
+    fn is_loaded(
+        &self,
+        name: &str,
+        rules: &str,
+        tables: &[ruleset::Table<'_>],
+        asked: Option<Filter>,
+        loaded: impl FnOnce() -> Result<Option<String>, program::Error>,
+    ) -> Result<bool, Error> {
+        let wanted = match asked.and_then(|asked| asked.listing) {
+            Some(listing) => listing,
+            None => ruleset::listing_of(rules, tables)?,
+        };
+        self.remember(name, rules, Some(wanted.clone()));
+        Ok(loaded()?.is_some_and(|listing| listing == wanted))
+    }
+
+    fn remember(&self, name: &str, rules: &str, listing: Option<String>) {
+        if let Ok(mut all) = self.filters.lock() {
+            let rules = rules.to_owned();
+            all.insert(name.to_owned(), Filter { rules, listing });
+        }
     }
 }
 

@@ -88,7 +88,7 @@ impl Link {
         self.flags.iter().any(|flag| flag == "UP")
     }
 
-    /// Its IPv4 addresses.
+    /// Its IPv4 addresses; others are none of ours.
     pub fn addresses(&self) -> impl Iterator<Item = Ipv4Net> {
         self.addr_info.iter().filter_map(|address| {
             let local: Ipv4Addr = address.local.parse().ok()?;
@@ -109,20 +109,22 @@ impl Links {
     /// # Errors
     /// When `ip` cannot be asked.
     pub fn read(place: Place<'_>) -> Result<Self, Error> {
-        let links: Vec<Link> = program::ip_show(place, &["-4", "address"])?;
-        let named: Vec<Link> = program::ip_show(place, &["link"])?;
-        let routes = program::ip_show(place, &["-4", "route"])?;
-        // With -4 the first list leaves out links without an address; the second has no addresses.
-        let mut all: BTreeMap<String, Link> = BTreeMap::new();
-        for link in named.into_iter().filter(|link| !link.ifname.is_empty()) {
-            all.insert(link.ifname.clone(), link);
-        }
-        for link in links {
-            if let Some(known) = all.get_mut(&link.ifname) {
-                known.addr_info = link.addr_info;
-            }
-        }
-        Ok(Self { links: all, routes })
+        let mut read = Self::without_routes(place)?;
+        read.routes = program::ip_show(place, &["-4", "route"])?;
+        Ok(read)
+    }
+
+    /// Reads the links alone.
+    ///
+    /// # Errors
+    /// When `ip` cannot be asked.
+    pub fn without_routes(place: Place<'_>) -> Result<Self, Error> {
+        let links: Vec<Link> = program::ip_show(place, &["address"])?;
+        let named = links.into_iter().filter(|link| !link.ifname.is_empty());
+        Ok(Self {
+            links: named.map(|link| (link.ifname.clone(), link)).collect(),
+            routes: Vec::new(),
+        })
     }
 
     /// Everything that is reached directly or by a route from here.

@@ -234,7 +234,8 @@ impl Worker {
         Ok(after)
     }
 
-    /// Brings one network of a host, and the host's own part, where `records` want them.
+    /// Brings one network of a host where `records` want it, and the host's own part when a network comes,
+    /// goes or changes.
     async fn bring(
         &mut self,
         host: &HostName,
@@ -248,6 +249,8 @@ impl Worker {
             .and_then(|record| records.network(record));
         let (all, doomed) = (records.desired(), doomed.clone());
         let exists = wanted.is_some();
+        let before = self.records.get(host).map(|before| &before.networks);
+        let host_changes = before != Some(&records.networks);
         if !exists {
             self.proxies.remove(&network);
         }
@@ -267,7 +270,9 @@ impl Worker {
                         false
                     }
                 };
-                driver.converge_host(&all, changes)?;
+                if host_changes {
+                    driver.converge_host(&all, changes)?;
+                }
                 fault::hit(Point::NetworkConverged, "");
                 Ok(fresh)
             })

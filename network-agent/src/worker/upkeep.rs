@@ -56,7 +56,25 @@ impl Worker {
         for (host, network) in self.places() {
             self.repair(&host, network, &doomed).await;
         }
+        self.repair_host().await;
         self.inventory().await
+    }
+
+    /// Brings the hosts' own parts where their networks want them; all of these are in trouble without.
+    async fn repair_host(&mut self) {
+        for (host, records) in self.records.clone() {
+            let all = records.desired();
+            let outcome = self
+                .on_host(move |driver, changes| driver.converge_host(&all, changes))
+                .await;
+            if let Err(error) = outcome {
+                tracing::warn!(%host, "{error}");
+                let troubled = records.networks.into_keys();
+                self.troubles.send_modify(|troubles| {
+                    troubles.extend(troubled.map(|network| (network, error.to_string())));
+                });
+            }
+        }
     }
 
     /// Removes networks that nobody has claimed for long enough; gives back taps of the same kind.
