@@ -4,6 +4,10 @@
 use std::time::Duration;
 
 use skybus_model::{message::event::PortState, network::PacketMatch, server::spec};
+use skybus_network::{
+    program::{self, Place},
+    uplink,
+};
 use skybus_sys::{namespace, process, tap};
 
 #[cfg(test)]
@@ -52,7 +56,13 @@ async fn a_port_comes_is_served_survives_the_worker_s_death_and_goes() {
     let dnsmasq = stage.linux_driver().dnsmasq(&spec::namespace(spec.id));
     let serving = dnsmasq.running().unwrap();
     worker.kill();
+    // Meanwhile somebody takes away the host's own part.
+    let host_part = format!("delete table ip {}\n", uplink::table(&stage.cloud));
+    program::nft(Place::Host, &host_part).unwrap();
     let mut worker = stage.worker();
+    lab::eventually("the host's own part after it was removed by hand", || {
+        lab::traces().contains(&uplink::table(&stage.cloud))
+    });
     stage.ensure("node-1", &port, 1).await;
     let again = stage.report(port.id).await;
     assert_eq!(
