@@ -34,50 +34,65 @@ pub(crate) async fn one_by_one(client: &Client, count: usize, pause: Duration) -
     Ok(took)
 }
 
-/// What a burst took.
+/// What boots at once took.
 #[derive(Debug)]
-pub(crate) struct Burst {
-    pub(crate) boots_per_second: f64,
-    pub(crate) deletes_per_second: f64,
+pub(crate) struct Booted {
+    pub(crate) ids: Vec<String>,
+    pub(crate) per_second: f64,
     /// CPU seconds of the cloud's processes per boot.
-    pub(crate) cpu_per_boot: f64,
-    /// The same per delete.
-    pub(crate) cpu_per_delete: f64,
-    /// The same per boot, by role.
+    pub(crate) cpu_each: f64,
+    /// The same by role.
     pub(crate) by_role: Vec<(String, f64)>,
 }
 
-/// Boots `count` servers at once, waits for the last, and deletes them.
-pub(crate) async fn burst(cloud: &Cloud, client: &Client, count: usize) -> Result<Burst> {
+/// Boots `count` servers at once and waits for the last.
+pub(crate) async fn boots(cloud: &Cloud, client: &Client, count: usize) -> Result<Booted> {
     let processes = cpu::of_cloud(&cloud.data_dir())?;
-    let each = |processes: &[cpu::Process]| -> Vec<Duration> {
-        let one = |p: &cpu::Process| cpu::used_by(p.pid).unwrap_or_default();
-        processes.iter().map(one).collect()
-    };
     let (before, began) = (each(&processes), Instant::now());
     let ids = client.boot_many(count, AT_ONCE).await?;
     client.until_built(LOOK_EVERY).await?;
-    let booted = began.elapsed();
+    let took = began.elapsed();
     let after = each(&processes);
-    let began = Instant::now();
-    client.delete_many(&ids, AT_ONCE).await?;
-    client.until_gone(LOOK_EVERY).await?;
-    let deleted = began.elapsed();
-    let at_the_end = each(&processes);
     let number = count as f64;
-    let cost = |from: &[Duration], to: &[Duration]| {
-        let all: Duration = from.iter().zip(to).map(|(a, b)| b.saturating_sub(*a)).sum();
-        all.as_secs_f64() / number
-    };
-    Ok(Burst {
-        boots_per_second: number / booted.as_secs_f64(),
-        deletes_per_second: number / deleted.as_secs_f64(),
-        cpu_per_boot: cost(&before, &after),
-        cpu_per_delete: cost(&after, &at_the_end),
-        by_role: (processes.iter().zip(before.iter().zip(&after)))
-            .map(|(p, (a, b))| (p.role.clone(), b.saturating_sub(*a).as_secs_f64() / number))
-            .collect(),
+    let by_role: Vec<(String, f64)> = (processes.iter().zip(before.iter().zip(&after)))
+        .map(|(p, (a, b))| (p.role.clone(), b.saturating_sub(*a).as_secs_f64() / number))
+        .collect();
+    Ok(Booted {
+        ids,
+        per_second: number / took.as_secs_f64(),
+        cpu_each: by_role.iter().map(|(_, cost)| cost).sum(),
+        by_role,
     })
+}
+
+/// What a burst took: boots at once, and then the deletes of them all.
+#[derive(Debug)]
+pub(crate) struct Burst {
+    pub(crate) boots: Booted,
+    pub(crate) deletes_per_second: f64,
+    /// CPU seconds of the cloud's processes per delete.
+    pub(crate) cpu_per_delete: f64,
+}
+
+/// Boots `count` servers at once, waits for the last, and deletes them; there must be no others.
+pub(crate) async fn burst(cloud: &Cloud, client: &Client, count: usize) -> Result<Burst> {
+    let boots = boots(cloud, client, count).await?;
+    let processes = cpu::of_cloud(&cloud.data_dir())?;
+    let (before, began) = (cpu::used(&processes), Instant::now());
+    client.delete_many(&boots.ids, AT_ONCE).await?;
+    client.until_gone(LOOK_EVERY).await?;
+    let took = began.elapsed();
+    let used = cpu::used(&processes).saturating_sub(before);
+    Ok(Burst {
+        deletes_per_second: count as f64 / took.as_secs_f64(),
+        cpu_per_delete: used.as_secs_f64() / count as f64,
+        boots,
+    })
+}
+
+fn each(processes: &[cpu::Process]) -> Vec<Duration> {
+    let one = |p: &cpu::Process| cpu::used_by(p.pid).unwrap_or_default();
+    processes.iter().map(one).collect()
 }
 
 /// CPU seconds of the cloud per boot, one at a time.

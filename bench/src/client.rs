@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
 use skybus_tests::cloud::Cloud;
@@ -195,6 +195,26 @@ impl Client {
     pub(crate) async fn until_gone(&self, pause: Duration) -> Result<()> {
         self.until_none("/compute/v2.1/servers?limit=1", pause)
             .await
+    }
+
+    /// Waits until none of these servers is left, looking at one after the other.
+    pub(crate) async fn until_none_of(&self, ids: &[String]) -> Result<()> {
+        for id in ids {
+            let path = format!("{}/compute/v2.1/servers/{id}", self.url);
+            let end = Instant::now() + PATIENCE;
+            loop {
+                let asked = self.http.get(&path).header("x-auth-token", &self.token);
+                if asked.send().await?.status() == reqwest::StatusCode::NOT_FOUND {
+                    break;
+                }
+                ensure!(
+                    Instant::now() < end,
+                    "server {id} is not gone after {PATIENCE:?}"
+                );
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        Ok(())
     }
 
     async fn until_none(&self, path: &str, pause: Duration) -> Result<()> {

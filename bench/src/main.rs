@@ -8,12 +8,13 @@ mod boots;
 mod bus;
 mod client;
 mod cpu;
+mod curve;
 mod guest;
 mod reads;
 mod run;
 mod table;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::Result;
 use clap::Parser;
@@ -41,6 +42,9 @@ struct Options {
     /// Measure on this database instead of SQLite: postgres://USER@HOST/NAME
     #[arg(long)]
     database: Option<String>,
+    /// Draw what a boot costs as the cloud grows into this file (SVG), instead of the table
+    #[arg(long, value_name = "FILE")]
+    curve: Option<PathBuf>,
 }
 
 impl Options {
@@ -52,6 +56,10 @@ impl Options {
 #[tokio::main(flavor = "multi_thread", worker_threads = 1)]
 async fn main() -> Result<()> {
     let options = Options::parse();
+    if let Some(file) = &options.curve {
+        run::print(&curve::draw(&options, file).await?);
+        return Ok(());
+    }
     let mut all: BTreeMap<&'static str, Vec<f64>> = BTreeMap::new();
     for number in 1..=options.runs {
         run::say(&format!("run {number} of {}", options.runs));
@@ -150,4 +158,5 @@ const FIGURES: &[Line] = &[
         "-",
         Aim::AtMost(60.0),
     ),
+    ("the same, first on its network", "ms", "-", Aim::None),
 ];
