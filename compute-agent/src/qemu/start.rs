@@ -31,7 +31,7 @@ use crate::driver::{Driver, Hops, Place};
 /// How long a start waits for the network worker to make the taps.
 pub(super) const FOR_THE_NETWORK: Duration = Duration::from_secs(60);
 /// How often it looks: nothing tells of a link that appears in another namespace without entering it.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// How long a QEMU that was just started may take until its monitor greets, on a host that starts
 /// forty at a time.
 const TO_COME_UP: Duration = Duration::from_secs(60);
@@ -71,9 +71,10 @@ impl Qemu {
         let log = new_log(&files).map_err(|error| disk::disk_fault(&error))?;
         let process = process::start(&arguments, generation, user, inherited, log)
             .map_err(|error| did_not_start(error.to_string()))?;
+        hops.note("qemu started", self.acceleration.as_str());
         match self.hold(place.server, process, TO_COME_UP).await {
             Found::Held(_) => {
-                hops.note("qemu started", self.acceleration.as_str());
+                hops.note("qemu answers", "");
                 Ok(())
             }
             Found::Mute(process) => {

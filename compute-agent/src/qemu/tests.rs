@@ -171,6 +171,7 @@ async fn a_guest_starts_confined_obeys_its_button_and_leaves_nothing() {
             "image ready",
             "disk ready",
             "qemu started",
+            "qemu answers",
             "guest powered off",
             "machine ended"
         ]

@@ -128,7 +128,8 @@ async fn a_real_guest_outlives_its_worker_and_what_it_did_is_told() {
             "image ready",
             "disk ready",
             "config drive ready",
-            "qemu started"
+            "qemu started",
+            "qemu answers",
         ]
     );
     let files = Files::of(&bench.data_dir(), boot.spec.id);
