@@ -44,4 +44,14 @@ impl Error {
             _ => false,
         }
     }
+
+    /// Whether the database has no room left on its disk (SQLite 13, or 4874 when its index of the log cannot
+    /// grow; PostgreSQL 53100). Nothing was written then.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        let Self::Broken(sqlx::Error::Database(error)) = self else {
+            return false;
+        };
+        matches!(error.code().as_deref(), Some("13" | "4874" | "53100"))
+    }
 }

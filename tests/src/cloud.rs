@@ -16,6 +16,7 @@ use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
 use crate::{
+    disk::Disk,
     faults::Faults,
     programs,
     ran::{self, Ran},
@@ -30,6 +31,8 @@ const COMMAND: Duration = Duration::from_secs(400);
 /// A running cloud.
 #[derive(Debug)]
 pub struct Cloud {
+    /// Dropped before the directory that it is in.
+    disk: Option<Disk>,
     directory: TempDir,
     port: u16,
     person: &'static str,
@@ -64,6 +67,23 @@ impl Cloud {
         Ok(cloud)
     }
 
+    /// Starts a cloud whose data lie on a disk of so many MiB.
+    ///
+    /// # Errors
+    /// When there is no such disk to be had, or it does not come up, with the ends of its logs.
+    pub fn on_a_disk_of(mib: u32, options: &[&str]) -> Result<Self> {
+        let mut cloud = Self::prepare(false)?;
+        cloud.disk = Some(Disk::at(&cloud.data_dir(), mib)?);
+        cloud.up(options)?;
+        Ok(cloud)
+    }
+
+    /// The disk that its data lie on, if that is a disk of its own.
+    #[must_use]
+    pub const fn disk(&self) -> Option<&Disk> {
+        self.disk.as_ref()
+    }
+
     /// Starts a cloud in whose processes fault points can be armed.
     ///
     /// # Errors
@@ -92,6 +112,7 @@ impl Cloud {
             .context("making a directory for the cloud")?;
         let port = free_port()?;
         Ok(Self {
+            disk: None,
             directory,
             port,
             person: "skybus",

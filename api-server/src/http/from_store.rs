@@ -17,6 +17,14 @@ impl From<skybus_store::Error> for Error {
                     "the database is busy at this moment; try again in a second",
                 )
             }
+            full if full.is_disk_full() => {
+                tracing::error!(error = %chain(&full), "the database's disk is full");
+                Self::unavailable(
+                    30,
+                    "the disk that holds the cloud's records is full, so nothing was changed; an operator \
+                     has to make room on it, then the same request will do",
+                )
+            }
             broken => Self::internal(chain(&broken)),
         }
     }
