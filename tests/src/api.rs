@@ -9,7 +9,7 @@ use ureq::{Agent, http::Request};
 use crate::cloud::Cloud;
 
 /// A client with a token.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Api {
     agent: Agent,
     url: String,
@@ -61,6 +61,15 @@ impl Api {
             url: cloud.url(),
             token,
             project,
+        }
+    }
+
+    /// The same person at another API server.
+    #[must_use]
+    pub fn at(&self, url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            ..self.clone()
         }
     }
 

@@ -9,6 +9,7 @@ pub mod another;
 pub mod api;
 pub mod campaign;
 pub mod cloud;
+pub mod database;
 pub mod disk;
 pub mod faults;
 pub mod guest;

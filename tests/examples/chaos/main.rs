@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use act::Actor;
 use anyhow::{Context, Result, ensure};
-use skybus_store::testing::Postgres;
 use skybus_tests::{
     campaign::{Client, stage::Stage},
     cloud::Cloud,
+    database,
     truth::{Finding, Wrong},
 };
 
@@ -82,7 +82,7 @@ fn stage(hosts: usize) -> Result<Stage> {
     let hosts = hosts.to_string();
     let mut options = vec!["--virt-type", "fake", "--fake-hosts", &hosts];
     let database = match std::env::var("DATABASE").ok() {
-        Some(word) if word == "private" => Some(private_database()?),
+        Some(word) if word == "private" => Some(database::new_postgres()?),
         other => other.filter(|url| !url.is_empty()),
     };
     if let Some(url) = &database {
@@ -93,16 +93,6 @@ fn stage(hosts: usize) -> Result<Stage> {
     let client = Client::of(&cloud, database.as_deref())?;
     // What was chosen at the first start is remembered.
     Stage::set(cloud, faults, client, &options[..4])
-}
-
-fn private_database() -> Result<String> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let url = runtime.block_on(async { Postgres::shared().await.new_database().await });
-    // It listens on a socket alone. An address that names a machine as well would be looked for there.
-    let of_socket = url.replace("postgres://postgres@localhost/", "postgres:///");
-    Ok(format!("{of_socket}&user=postgres"))
 }
 
 fn number(name: &str) -> Option<u64> {

@@ -6,7 +6,7 @@ pub mod tally;
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 pub use operation::Operation;
@@ -24,7 +24,7 @@ const AWAY: Duration = Duration::from_secs(60);
 pub const PATIENCE: Duration = Duration::from_secs(150);
 
 /// A client that does not give up when the API dies under it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Client {
     api: Api,
     /// The databases, to see what became of a request that was never answered.
@@ -92,6 +92,15 @@ impl Client {
         })
     }
 
+    /// The same client at another API server.
+    #[must_use]
+    pub fn at(&self, url: &str) -> Self {
+        Self {
+            api: self.api.at(url),
+            ..self.clone()
+        }
+    }
+
     /// Asks for a server and does not rest until it is known that the request was accepted.
     ///
     /// # Errors
@@ -157,6 +166,30 @@ impl Client {
             let accepted = self.row(server)?.generation > before;
             Ok(accepted.then_some(()))
         })
+    }
+
+    /// Reads.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn get(&self, path: &str) -> Result<Value> {
+        self.api.get(path)
+    }
+
+    /// Changes something that is none of the campaign's operations.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn put(&self, path: &str, body: &str) -> Result<()> {
+        let answer = self.api.send("PUT", path, body)?;
+        ensure!(answer.status < 300, "PUT {path}: {answer:?}");
+        Ok(())
+    }
+
+    /// The id of the client's project.
+    #[must_use]
+    pub fn project(&self) -> &str {
+        &self.api.project
     }
 
     /// Waits until the API answers.
