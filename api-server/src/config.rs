@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use ipnet::Ipv4Net;
 use serde::Deserialize;
+use skybus_bus::accounts::{self, Management, subscriber};
 
 /// `skybus-api --config FILE`.
 #[derive(Clone, Deserialize)]
@@ -24,7 +25,7 @@ pub struct Config {
     pub public_url: String,
     /// `sqlite:///path` or `postgres://…`.
     pub database: String,
-    /// RabbitMQ's management API, for subscribers' accounts.
+    /// RabbitMQ's management API, for subscribers' accounts and queues that nobody leads.
     #[serde(default)]
     pub management: Option<String>,
     /// Signs internal addresses; 64 hexadecimal digits, the same at schedulers.
@@ -58,6 +59,21 @@ pub struct Bootstrap {
     /// The addresses that can be reached from outside.
     #[serde(default)]
     pub floating_range: Option<Ipv4Net>,
+}
+
+impl Config {
+    /// The broker's management, if this process was told where it is.
+    ///
+    /// # Errors
+    /// When an address cannot be read.
+    pub fn management(&self) -> Result<Option<Management>, accounts::Error> {
+        let Some(address) = &self.management else {
+            return Ok(None);
+        };
+        // Everything of this cloud lives in the virtual host that this process itself uses.
+        let host = subscriber::virtual_host(&self.broker)?;
+        Management::new(address, &host).map(Some)
+    }
 }
 
 fn info() -> String {

@@ -16,7 +16,7 @@ use skybus_api::{
     image, network,
     operator::events::{self, Feed},
 };
-use skybus_bus::{Bus, Settings, relay::Relay};
+use skybus_bus::{Bus, Settings, headless, relay::Relay};
 use skybus_model::{HostName, message::Service};
 use skybus_role::Role;
 use skybus_store::{Store, signed_path::PathKey};
@@ -115,6 +115,13 @@ async fn start(role: &Role, config: Config, keys: &std::path::Path) -> anyhow::R
         feed.run(token).await;
         Ok(())
     });
+    if let Some(management) = app.config.management()? {
+        let token = role.token();
+        role.spawn("headless queues", async move {
+            headless::mend(&management, token).await;
+            Ok(())
+        });
+    }
     role.spawn("event sweep", events::sweep::run(app.clone(), role.token()));
     role.spawn("apis", serve(app, listener, role.token()));
     Ok(())

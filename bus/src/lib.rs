@@ -3,7 +3,7 @@
 //! Read [`topology`] first (every exchange, queue and binding), then [`Bus`] (send, consume, call),
 //! [`relay`] (how a committed row becomes a confirmed message) and [`journal`] (an agent's durable inbox,
 //! outbox and records). [`accounts`] says what each process may do on the broker, [`dead`] is what nobody
-//! could handle. *Not* here: what a message means; that is `skybus-model`'s.
+//! could handle, [`headless`] mends queues that nobody leads. *Not* here: what a message means; that is `skybus-model`'s.
 
 pub mod accounts;
 mod bus;
@@ -15,6 +15,7 @@ mod delivery;
 mod failure;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+pub mod headless;
 pub mod journal;
 mod link;
 mod lossy;

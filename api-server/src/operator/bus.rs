@@ -161,15 +161,12 @@ pub(super) async fn unsubscribe(
 
 /// The broker's management, when this process was told where it is.
 pub(super) fn management(app: &App) -> Result<Management, Error> {
-    let Some(address) = &app.config.management else {
-        return Err(Error::conflict(
+    app.config.management().map_err(account_error)?.ok_or_else(|| {
+        Error::conflict(
             "this API server was not told where the broker's management is; set `management` in its \
              configuration",
-        ));
-    };
-    // Everything of this cloud lives in the virtual host that this process itself uses.
-    let host = subscriber::virtual_host(&app.config.broker).map_err(account_error)?;
-    Management::new(address, &host).map_err(account_error)
+        )
+    })
 }
 
 /// The caller is told what, the log why.

@@ -65,6 +65,15 @@ pub struct QueueState {
     /// How many consume it.
     #[serde(default)]
     pub consumers: u64,
+    /// `quorum` or `classic`.
+    #[serde(rename = "type", default)]
+    pub kind: String,
+    /// `running`; nothing while nobody leads it.
+    #[serde(default)]
+    pub state: Option<String>,
+    /// The nodes that keep it, if it is a quorum queue.
+    #[serde(default)]
+    pub members: Vec<String>,
 }
 
 impl Management {
@@ -202,6 +211,40 @@ impl Management {
             .ask(Method::GET, &["queues", &self.vhost], None)
             .await?;
         answer.json().await.map_err(Error::Unreachable)
+    }
+
+    /// Removes a queue with what it holds, and makes it again as it was, with its bindings.
+    ///
+    /// # Errors
+    /// [`Error`]. When it was removed and could not be made again, a later call does not find it: the queue
+    /// has to be declared.
+    pub(crate) async fn renew(&self, queue: &str) -> Result<(), Error> {
+        #[derive(Deserialize)]
+        struct Described {
+            durable: bool,
+            arguments: Map<String, Value>,
+        }
+        #[derive(Deserialize)]
+        struct Bound {
+            source: String,
+            routing_key: String,
+        }
+        let path = ["queues", &self.vhost, queue];
+        let answer = self.ask(Method::GET, &path, None).await?;
+        let described: Described = answer.json().await.map_err(Error::Unreachable)?;
+        let of_queue = ["queues", &self.vhost, queue, "bindings"];
+        let answer = self.ask(Method::GET, &of_queue, None).await?;
+        let bindings: Vec<Bound> = answer.json().await.map_err(Error::Unreachable)?;
+        self.delete(&path).await?;
+        let body = json!({ "durable": described.durable, "arguments": described.arguments });
+        self.put(&path, body).await?;
+        // Every queue is bound to the default exchange, which has no name, by itself.
+        for bound in bindings.iter().filter(|bound| !bound.source.is_empty()) {
+            let path = ["bindings", &self.vhost, "e", &bound.source, "q", queue];
+            let body = json!({ "routing_key": bound.routing_key });
+            self.ask(Method::POST, &path, Some(body)).await?;
+        }
+        Ok(())
     }
 
     /// The names of all accounts that begin so.

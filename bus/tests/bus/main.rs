@@ -7,6 +7,7 @@
 
 mod calls;
 mod delivery;
+mod herd;
 mod limits;
 mod outage;
 mod relay;
