@@ -116,6 +116,11 @@ async fn queues(app: &App, problems: &mut Vec<String>) -> Vec<Value> {
         if queue.name == skybus_bus::topology::names::DEAD && queue.messages > 0 {
             let count = queue.messages;
             problems.push(format!("{count} dead letters; see `skybus bus dead list`"));
+        } else if queue.is_headless() {
+            problems.push(format!(
+                "nobody leads {}; it is made anew if that lasts",
+                queue.name
+            ));
         } else if queue.messages > 0 && queue.consumers == 0 {
             problems.push(format!(
                 "{} messages in {}, read by nobody",

@@ -98,6 +98,23 @@ impl Bench {
         }
     }
 
+    /// Has the broker cut off whoever keeps a message for longer than this without acknowledging it; half an
+    /// hour is what it allows otherwise.
+    pub(crate) async fn cut_off_after(&self, limit: Duration) {
+        let limit = limit.as_millis();
+        let settings = format!(
+            "application:set_env(rabbit, consumer_timeout, {limit}), \
+             application:set_env(rabbit, channel_tick_interval, 200)."
+        );
+        self.broker.control(&["eval", &settings]).await.unwrap();
+    }
+
+    /// How often the worker began to consume its queue.
+    pub(crate) fn sessions(&self) -> usize {
+        let log = fs::read_to_string(self.dir.path().join("log")).unwrap();
+        log.matches("consuming").count()
+    }
+
     fn config(&self) -> PathBuf {
         self.dir.path().join("compute.toml")
     }

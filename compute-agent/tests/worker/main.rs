@@ -195,12 +195,18 @@ async fn a_real_guest_outlives_its_worker_and_what_it_did_is_told() {
     assert!(guest().is_none() && !files.directory().exists());
 }
 
+/// How long the broker lets a message be kept without acknowledging it.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(1);
+/// Commands, and calls for the console.
+const QUEUES: usize = 2;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_waits_for_its_tap_on_the_host_and_a_stop_in_order_ends_the_guest() {
     let image = boot_sector::disk(Guest::Obeys);
     let url = serve(image.clone()).await;
     let host = name();
     let mut bench = Bench::new(std::slice::from_ref(&host), "virt_type = 'tcg'", &url).await;
+    bench.cut_off_after(UNACKNOWLEDGED).await;
     let _worker = bench.start();
     let (network, port) = (NetworkId::random(), PortId::random());
     let mut boot = wish("guest", &image);
@@ -216,6 +222,9 @@ async fn a_start_waits_for_its_tap_on_the_host_and_a_stop_in_order_ends_the_gues
     while !files.disk().exists() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    // The command is worked on for much longer than a message may be kept, and its consumer is not cut off.
+    tokio::time::sleep(UNACKNOWLEDGED * 4).await;
+    let sessions = bench.sessions();
     let space = spec::namespace(network);
     namespace::make(&space).unwrap();
     tap::make(&space, &spec::tap(port), None).unwrap();
@@ -232,5 +241,7 @@ async fn a_start_waits_for_its_tap_on_the_host_and_a_stop_in_order_ends_the_gues
     assert!(Process::find(boot.spec.id, &files).unwrap().is_none());
     bench.remove(&host, boot.spec.id, 3).await;
     bench.report(Power::Absent).await;
+    assert_eq!(bench.sessions(), sessions);
+    assert_eq!(sessions, QUEUES, "it was cut off");
     namespace::delete(&space).unwrap();
 }
