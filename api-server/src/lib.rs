@@ -16,4 +16,6 @@ pub mod metadata;
 pub mod network;
 pub mod operator;
 #[cfg(test)]
+mod tenants;
+#[cfg(test)]
 pub(crate) mod testing;

@@ -1,4 +1,4 @@
-//! What belongs to another project does not exist.
+//! What is whose in the Compute API; that another project's things do not exist is tried in [`crate::tenants`].
 
 use http::Method;
 use serde_json::{Value, json};
@@ -6,61 +6,9 @@ use serde_json::{Value, json};
 use super::{cloud::Cloud, on_both};
 
 on_both! {
-    another_projects_server_does_not_exist
     lists_and_limits_are_ones_own
     keypairs_are_their_users
     a_private_flavor_is_seen_by_whom_it_was_given_to
-}
-
-async fn another_projects_server_does_not_exist(cloud: &Cloud) {
-    let id = cloud.boot(&cloud.demo, json!({})).await;
-    let before = cloud.rows().await;
-    let action = json!({ "os-stop": null });
-    let meta = json!({ "metadata": { "a": "b" } });
-    let rename = json!({ "server": { "name": "mine-now" } });
-    for (method, below, body) in [
-        (Method::GET, "", Value::Null),
-        (Method::PUT, "", rename),
-        (Method::DELETE, "", Value::Null),
-        (Method::POST, "/action", action),
-        (
-            Method::POST,
-            "/action",
-            json!({ "os-getConsoleOutput": {} }),
-        ),
-        (
-            Method::POST,
-            "/action",
-            json!({ "addSecurityGroup": { "name": "default" } }),
-        ),
-        (Method::GET, "/metadata", Value::Null),
-        (Method::POST, "/metadata", meta.clone()),
-        (Method::PUT, "/metadata", meta),
-        (Method::GET, "/ips", Value::Null),
-        (Method::GET, "/os-interface", Value::Null),
-        (Method::GET, "/os-security-groups", Value::Null),
-        (Method::GET, "/os-instance-actions", Value::Null),
-        (Method::GET, "/os-volume_attachments", Value::Null),
-        (Method::GET, "/diagnostics", Value::Null),
-    ] {
-        let path = format!("/servers/{id}{below}");
-        let answer = cloud
-            .ask(&cloud.eve, "2.1", method.clone(), &path, body)
-            .await;
-        assert_eq!(answer.status, 404, "{method} {path}: {:?}", answer.body);
-        assert!(
-            answer.body["itemNotFound"]["message"].is_string(),
-            "{:?}",
-            answer.body
-        );
-    }
-    assert_eq!(cloud.rows().await, before);
-    // An operator sees it.
-    let path = format!("/servers/{id}");
-    let seen = cloud
-        .ask(&cloud.admin, "2.1", Method::GET, &path, Value::Null)
-        .await;
-    assert_eq!(seen.status, 200);
 }
 
 async fn lists_and_limits_are_ones_own(cloud: &Cloud) {
