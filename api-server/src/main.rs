@@ -103,6 +103,7 @@ async fn start(role: &Role, config: Config, keys: &std::path::Path) -> anyhow::R
         bus: app.bus.clone(),
         relay,
         key: app.paths.clone(),
+        who: format!("api@{}", instance(app.config.listen)),
     };
     engine.start(role);
     let (found, database) = watch::channel(Ok(()));

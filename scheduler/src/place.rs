@@ -192,6 +192,23 @@ fn list(refused: &Refusals, most: usize) -> String {
     lines.join("; ")
 }
 
+/// What speaks against the hosts, without their names, which are no business of a server's owner:
+/// `2 hosts: ram: 300000 MiB are wanted and 100 free`.
+fn in_sum(refused: &Refusals) -> String {
+    let mut by_filter: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
+    for (filter, why) in refused.values() {
+        by_filter.entry(filter).or_insert((0, why.as_str())).0 += 1;
+    }
+    let lines = by_filter.into_iter().map(|(filter, (hosts, why))| {
+        let hosts = match hosts {
+            1 => "1 host".to_owned(),
+            more => format!("{more} hosts"),
+        };
+        format!("{hosts}: {filter}: {why}")
+    });
+    lines.collect::<Vec<_>>().join("; ")
+}
+
 fn no_valid_host(ask: &Ask, refused: &Refusals) -> Fault {
     let wanted = ask.resources;
     let asked = format!(
@@ -206,10 +223,10 @@ fn no_valid_host(ask: &Ask, refused: &Refusals) -> Fault {
         return Fault::new(FaultCode::NoValidHost, message);
     }
     let message = format!(
-        "No valid host was found for {asked}. Of {} hosts none can take it: {}. Choose a smaller \
+        "No valid host was found for {asked}. None of the {} hosts can take it: {}. Choose a smaller \
          flavor or another zone, delete servers, or add a host.",
         refused.len(),
-        list(refused, 20)
+        in_sum(refused)
     );
     Fault::new(FaultCode::NoValidHost, message).with_details(list(refused, 1000))
 }

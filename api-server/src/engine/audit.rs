@@ -117,6 +117,7 @@ mod tests {
             bus: test.app.bus.clone(),
             relay: test.app.relay.clone(),
             key: test.app.paths.clone(),
+            who: "api@test".to_owned(),
         };
         let found = || async {
             audit::last(test.store())

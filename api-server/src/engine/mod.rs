@@ -25,6 +25,8 @@ pub struct Engine {
     pub relay: Relay<Store>,
     /// Signs addresses in commands.
     pub key: PathKey,
+    /// This process, as traces name it: `api@` and its instance.
+    pub who: String,
 }
 
 impl Engine {

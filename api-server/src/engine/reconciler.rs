@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use skybus_model::Timestamp;
 use skybus_store::{
-    lifecycle::overdue::{self, Done},
+    lifecycle::overdue::{self, Caretaker, Done},
     operations,
 };
 use tokio_util::sync::CancellationToken;
@@ -52,7 +52,11 @@ async fn round(engine: &Engine, away_since: Option<Timestamp>) -> skybus_store::
     }
     for operation in operations::due(&engine.store, Timestamp::now(), MOST).await? {
         let mut tx = engine.store.begin().await?;
-        let done = overdue::look_after(&mut tx, &operation, &engine.key).await?;
+        let caretaker = Caretaker {
+            who: &engine.who,
+            key: &engine.key,
+        };
+        let done = overdue::look_after(&mut tx, &operation, caretaker).await?;
         engine.relay.push(tx.commit().await?);
         if done != Done::Nothing {
             tracing::info!(operation = %operation.id, server = %operation.server,

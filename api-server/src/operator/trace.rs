@@ -19,6 +19,11 @@ use crate::{
 
 /// `GET /skybus/v1/servers/{id}/trace`, for the server's project and for operators. A deleted server
 /// keeps its trace.
+///
+/// Of each operation: its hops (`at_us`: microseconds since 1970), how often work was handed out (`attempts`),
+/// and while it is open, when somebody looks after it if nothing happens (`retry_at`) and when it must have
+/// ended (`deadline`). For operators also the host, those that failed it (`tried`), those that would do as
+/// well (`alternates`), and which API server looked after it last (`looked_after_by`).
 pub(super) async fn trace(
     State(app): State<App>,
     auth: Auth,
@@ -57,6 +62,8 @@ fn one(operation: &Operation, hops: &[Hop], admin: bool) -> Value {
         }
         shown
     });
+    let open = operation.ended_at.is_none();
+    let looked_after = hops.iter().rev().find(|hop| hop.who.starts_with("api@"));
     json!({
         "id": operation.id,
         "kind": operation.kind.as_str(),
@@ -65,7 +72,11 @@ fn one(operation: &Operation, hops: &[Hop], admin: bool) -> Value {
         "started": operation.started_at.iso_micros_z(),
         "ended": operation.ended_at.map(|at| at.iso_micros_z()),
         "deadline": operation.deadline.iso_micros_z(),
+        "retry_at": open.then(|| operation.wake_at.iso_micros_z()),
+        "looked_after_by": looked_after.filter(|_| admin).map(|hop| hop.who.as_str()),
         "host": operation.host.as_ref().filter(|_| admin),
+        "tried": admin.then_some(&operation.tried),
+        "alternates": admin.then_some(&operation.alternates),
         "fault": fault,
         "request_id": operation.context.request_id,
         "hops": hops.iter().map(hop).collect::<Vec<_>>(),

@@ -65,6 +65,9 @@ fn draw(text: &mut String, operation: &Value) {
     let start = hops.iter().map(|h| at(h)).min().unwrap_or_default();
     let end = hops.iter().map(|h| at(h)).max().unwrap_or_default();
     let _ = writeln!(text, "{}", heading(operation, end - start));
+    for line in standing(operation) {
+        let _ = writeln!(text, "  {line}");
+    }
     let width = hops
         .iter()
         .map(|h| plain(h, "who").chars().count())
@@ -95,6 +98,9 @@ fn draw(text: &mut String, operation: &Value) {
             plain(fault, "message"),
             plain(fault, "code")
         );
+        if let Some(details) = fault["details"].as_str().filter(|text| !text.is_empty()) {
+            let _ = writeln!(text, "  details: {details}");
+        }
     }
 }
 
@@ -115,6 +121,29 @@ fn heading(operation: &Value, span: i64) -> String {
         milliseconds(span),
         plain(operation, "request_id"),
     )
+}
+
+/// What is going on with it, and what was tried.
+fn standing(operation: &Value) -> Vec<String> {
+    let mut lines = Vec::new();
+    let names = |key: &str| -> Vec<&str> {
+        let all = operation[key].as_array().into_iter().flatten();
+        all.filter_map(Value::as_str).collect()
+    };
+    if let Some(at) = operation["retry_at"].as_str() {
+        let deadline = plain(operation, "deadline");
+        lines.push(format!(
+            "goes on: looked after at {at} if nothing happens, and ended by {deadline}"
+        ));
+    }
+    if let Some(who) = operation["looked_after_by"].as_str() {
+        lines.push(format!("looked after last by {who}"));
+    }
+    let tried = names("tried");
+    if !tried.is_empty() {
+        lines.push(format!("failed on {}", tried.join(", ")));
+    }
+    lines
 }
 
 fn milliseconds(micros: i64) -> f64 {
@@ -163,6 +192,22 @@ create: done in 64.0 ms on node-1  (req-1)
       0.0 ms |#                               | api             accepted
       2.0 ms |#                               | scheduler       placed  (node-1 of 3)
      64.0 ms | ###############################| compute@node-1  qemu started
+"
+        );
+    }
+
+    #[test]
+    fn what_goes_on_says_when_it_is_looked_after_and_what_was_tried() {
+        let trace = json!({"operations": [{"kind": "create", "step": "placing", "attempts": 2, "hops": [],
+            "request_id": "req-3", "fault": null, "tried": ["node-1"], "looked_after_by": "api@a",
+            "retry_at": "2026-11-22T10:00:20Z", "deadline": "2026-11-22T10:10:00Z"}]});
+        assert_eq!(
+            waterfall(&trace),
+            "\
+create: placing in 0.0 ms, 2 attempts  (req-3)
+  goes on: looked after at 2026-11-22T10:00:20Z if nothing happens, and ended by 2026-11-22T10:10:00Z
+  looked after last by api@a
+  failed on node-1
 "
         );
     }

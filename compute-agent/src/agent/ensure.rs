@@ -33,6 +33,10 @@ pub(super) async fn ensure<D: Driver>(
         }
         (Standing::Late, known) => late(driver, ledger, work, ensure, known).await,
         (_, known) => {
+            let hops = Hops::on(&work.place.host);
+            if known.as_ref().is_some_and(|known| known.is_begun(ensure)) {
+                hops.note("taken up again", "the worker was stopped or died meanwhile");
+            }
             let record = match known {
                 Some(known) if !known.is_gone() => known.begin(ensure),
                 // The journal was lost, but not the server: it must not be taken for half built.
@@ -42,7 +46,7 @@ pub(super) async fn ensure<D: Driver>(
                 },
             };
             ledger.keep(work.place, &record).await?;
-            fulfil(driver, ledger, work, ensure, record).await
+            fulfil(driver, ledger, work, ensure, (record, hops)).await
         }
     }
 }
@@ -75,9 +79,8 @@ async fn fulfil<D: Driver>(
     ledger: &Ledger,
     work: &Work<'_>,
     ensure: &ServerEnsure,
-    mut record: Record,
+    (mut record, hops): (Record, Hops),
 ) -> Result<(), journal::Error> {
-    let hops = Hops::on(&work.place.host);
     let patience = ensure.deadline.since(Timestamp::now());
     let result = timeout(
         patience,

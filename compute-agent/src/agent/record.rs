@@ -119,6 +119,12 @@ impl Record {
         }
     }
 
+    /// Whether this wish was begun already, and has not ended.
+    #[must_use]
+    pub fn is_begun(&self, ensure: &ServerEnsure) -> bool {
+        self.generation == ensure.generation && self.ended.is_none() && !self.is_gone()
+    }
+
     /// Whether it was removed.
     #[must_use]
     pub const fn is_gone(&self) -> bool {

@@ -32,7 +32,8 @@ async fn a_server_boots_stops_starts_and_goes_with_one_report_each() {
     );
     assert_eq!(
         words(&reports[0]),
-        ["image ready", "disk ready", "qemu started"]
+        ["image ready", "disk ready", "qemu started"],
+        "nobody took it up again"
     );
 
     let stop = next(&boot, Desired::Stopped, None);
@@ -247,6 +248,12 @@ fn a_killed_workers_half_done_work_is_finished_by_the_next_one() {
             (Power::Running, boot.operation)
         );
         assert!(reports[0].order.epoch > epoch);
+        let hops: Vec<&str> = reports[0]
+            .hops
+            .iter()
+            .map(|hop| hop.what.as_str())
+            .collect();
+        assert_eq!(hops[0], "taken up again");
         assert_eq!(bench.starts(&place(&boot)).await, 1);
     });
 }

@@ -82,15 +82,27 @@ async fn servers_are_spread_until_all_hosts_are_full_and_then_the_reason_is_told
     let (server, operation) = cloud.boot("one too many").await;
     assert_eq!(placer.handle(place(server, operation)).await, Verdict::Ack);
     let row = servers::get(&cloud.store, server).await.unwrap();
-    let fault = row.fault.expect("it says why").message;
+    let fault = row.fault.expect("it says why");
     for part in [
         "1 vCPUs",
-        "Of 2 hosts",
-        "a: vcpus: 1 vCPUs wanted",
-        "b: vcpus",
+        "None of the 2 hosts",
+        "2 hosts: vcpus: 1 vCPUs wanted",
         "2 used",
     ] {
-        assert!(fault.contains(part), "{part:?} is missing in {fault:?}");
+        assert!(
+            fault.message.contains(part),
+            "{part:?} is missing in {fault:?}"
+        );
+    }
+    for part in ["a: vcpus: 1 vCPUs wanted", "b: vcpus"] {
+        assert!(
+            fault.details.contains(part),
+            "{part:?} is missing in {fault:?}"
+        );
+        assert!(
+            !fault.message.contains(part),
+            "an owner is told of {part:?}"
+        );
     }
     assert_eq!(
         operations::of_server(&cloud.store, server).await.unwrap()[0].step,

@@ -33,11 +33,21 @@ pub enum Done {
     Ended,
 }
 
+/// Who looks after operations.
+#[derive(Debug, Clone, Copy)]
+pub struct Caretaker<'a> {
+    /// The process: `api@` and its instance.
+    pub who: &'a str,
+    /// Signs addresses in commands.
+    pub key: &'a PathKey,
+}
+
 /// Looks after one operation that [`operations::due`] found.
 ///
 /// # Errors
 /// [`crate::Error::Broken`] when the database fails.
-pub async fn look_after(tx: &mut Tx, due: &Operation, key: &PathKey) -> Result<Done> {
+pub async fn look_after(tx: &mut Tx, due: &Operation, caretaker: Caretaker<'_>) -> Result<Done> {
+    let Caretaker { who, key } = caretaker;
     let now = Timestamp::now();
     // The server first, as everywhere: its row is the lock. What was read before may be old.
     let mut server = servers::load(tx, due.server).await?;
@@ -46,7 +56,7 @@ pub async fn look_after(tx: &mut Tx, due: &Operation, key: &PathKey) -> Result<D
         return Ok(Done::Nothing);
     }
     if operation.kind == OperationKind::Delete {
-        return delete(tx, &mut server, operation, key).await;
+        return delete(tx, &mut server, operation, caretaker).await;
     }
     if server.state.task.is_none() && server.state.vm != VmState::Building {
         // What was wished came about, or something overtook it; a deadline must not fail it now.
@@ -60,28 +70,28 @@ pub async fn look_after(tx: &mut Tx, due: &Operation, key: &PathKey) -> Result<D
     }
     if operation.step == Step::Placing {
         placed::ask(tx, &operation).await?;
-        return wait_longer(tx, operation, "asked the schedulers again").await;
+        return wait_longer(tx, operation, who, "asked the schedulers again").await;
     }
     if !is_down(tx, &server, "compute").await? {
         tell_host(tx, &server, &operation, key).await?;
         if operation.kind == OperationKind::Boot {
             tell_network(tx, &server, &operation).await?;
         }
-        return wait_longer(tx, operation, "told the host again").await;
+        return wait_longer(tx, operation, who, "told the host again").await;
     }
     if operation.kind == OperationKind::Boot {
         let fault = silent(&server);
         failed::with(tx, &mut server, &mut operation, fault).await?;
         return Ok(Done::PlacedAgain);
     }
-    wait_longer(tx, operation, "the host is silent").await
+    wait_longer(tx, operation, who, "the host is silent").await
 }
 
 async fn delete(
     tx: &mut Tx,
     server: &mut Server,
     operation: Operation,
-    key: &PathKey,
+    Caretaker { who, key }: Caretaker<'_>,
 ) -> Result<Done> {
     // The machine is gone, only its ports are not, and whoever should take them away is silent.
     let late = server.state.vm == VmState::Deleted && Timestamp::now() >= operation.deadline;
@@ -90,7 +100,7 @@ async fn delete(
         return Ok(Done::Ended);
     }
     tell_host(tx, server, &operation, key).await?;
-    wait_longer(tx, operation, "told the host again").await
+    wait_longer(tx, operation, who, "told the host again").await
 }
 
 async fn tell_network(tx: &mut Tx, server: &Server, operation: &Operation) -> Result<()> {
@@ -103,12 +113,12 @@ async fn tell_network(tx: &mut Tx, server: &Server, operation: &Operation) -> Re
     Ok(())
 }
 
-async fn wait_longer(tx: &mut Tx, mut operation: Operation, what: &str) -> Result<Done> {
+async fn wait_longer(tx: &mut Tx, mut operation: Operation, who: &str, what: &str) -> Result<Done> {
     let patience = operation.kind.patience();
     // Full jitter, so that what fell silent together does not come back together.
     let jitter = patience.mul_f64(rand::random::<f64>());
     operation.wake_at = Timestamp::now().after(patience / 2 + jitter);
-    hops::add(tx, operation.id, &[Hop::now("api", what, "")]).await?;
+    hops::add(tx, operation.id, &[Hop::now(who, what, "")]).await?;
     operations::save(tx, &operation).await?;
     Ok(Done::SentAgain)
 }

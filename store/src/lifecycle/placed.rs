@@ -69,7 +69,7 @@ pub async fn on(
     operation.wake_at = now.after(operation.kind.patience());
     servers::save(tx, server).await?;
     operations::save(tx, operation).await?;
-    let hop = Hop::now("scheduler", format!("placed on {host}"), detail);
+    let hop = Hop::now("scheduler", "placed", format!("on {host}; {detail}"));
     hops::add(tx, operation.id, &[hop]).await?;
     announce::server(tx, server, "compute.instance.update", &operation.context).await?;
     let context = operation.context.hop();
@@ -105,7 +105,11 @@ pub async fn again(
     let now = Timestamp::now();
     if let Some(host) = server.host.take() {
         crate::hosts::release(tx, &host, server.resources).await?;
-        let hop = Hop::now("api", format!("taken away from {host}"), fault.to_string());
+        let hop = Hop::now(
+            "api",
+            "taken away from its host",
+            format!("{host}: {fault}"),
+        );
         hops::add(tx, operation.id, &[hop]).await?;
         operation.tried.push(host);
     }

@@ -15,7 +15,7 @@ use crate::{
     Store, Tx,
     compute::quotas,
     hosts::{self, Host},
-    lifecycle::accept,
+    lifecycle::{accept, overdue::Caretaker},
     networks::{
         allocation::default_pools,
         network::{self, NewNetwork},
@@ -51,6 +51,15 @@ pub const SMALL: Resources = Resources {
 
 #[allow(clippy::expect_used, clippy::unwrap_used, reason = "test support")]
 impl TestCloud {
+    /// Who looks after its operations.
+    #[must_use]
+    pub const fn caretaker(&self) -> Caretaker<'_> {
+        Caretaker {
+            who: "api@test",
+            key: &self.key,
+        }
+    }
+
     /// A cloud with a network and no host.
     ///
     /// # Panics

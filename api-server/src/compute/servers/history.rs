@@ -11,7 +11,10 @@ use skybus_store::{
     operations::{self, Operation},
 };
 
-use super::{find, view::Lens};
+use super::{
+    find,
+    view::{Lens, host_id},
+};
 use crate::{
     app::App,
     http::{Auth, Error, Json, Microversion, Page, Params, Path, Way},
@@ -66,20 +69,27 @@ pub(crate) async fn show(
 ) -> Result<Response, Error> {
     let server = find::visible_or_gone(&app, &auth, &id).await?;
     let all = operations::of_server(&app.store, server.id).await?;
-    let found = all
+    // A request that is repeated with its id leads to one action, whose events are those of all it did.
+    let of_request: Vec<&Operation> = all
         .iter()
-        .find(|operation| operation.context.request_id == request);
-    let operation = found.ok_or_else(|| {
+        .filter(|operation| operation.context.request_id == request)
+        .collect();
+    let last = of_request.last().ok_or_else(|| {
         Error::not_found(
             "action",
             format!("for request_id {request} on instance {}", server.id),
         )
     })?;
     let lens = Lens::new(&app, &auth, version);
-    let mut shown = action(&lens, operation);
+    let mut shown = action(&lens, last);
+    shown["start_time"] = json!(of_request[0].started_at.iso_micros());
     if lens.admin || version.since(51) {
-        let hops = hops::of(&app.store, operation.id).await?;
-        shown["events"] = json!(events(&lens, operation, &hops));
+        let mut told = Vec::new();
+        for operation in &of_request {
+            let hops = hops::of(&app.store, operation.id).await?;
+            told.extend(events(&lens, operation, &hops));
+        }
+        shown["events"] = Value::Array(told);
     }
     Ok(Json(json!({ "instanceAction": shown })).into_response())
 }
@@ -144,18 +154,36 @@ fn events(lens: &Lens, operation: &Operation, hops: &[Hop]) -> Vec<Value> {
                 event["traceback"] = Value::Null;
             }
             if lens.version.since(62) {
-                event["hostId"] = json!("");
+                let host = host_of(hop);
+                let id = host.map(|host| host_id(operation.project, host));
+                event["hostId"] = json!(id.unwrap_or_default());
                 if lens.admin {
-                    event["host"] = json!(hop.who.split('@').nth(1));
+                    event["host"] = json!(host);
                 }
             }
             if lens.version.since(84) {
-                let details = operation.fault.as_ref().filter(|_| failed);
-                event["details"] = json!(details.map(|fault| fault.message.clone()));
+                event["details"] = json!(details(lens, operation, hop, failed));
             }
             event
         })
         .collect()
+}
+
+/// The host whose worker did it; an API server's instance is none.
+fn host_of(hop: &Hop) -> Option<&str> {
+    let (who, host) = hop.who.split_once('@')?;
+    (who != "api").then_some(host)
+}
+
+/// Why it failed, for the server's owner; for operators also what each hop noted.
+fn details(lens: &Lens, operation: &Operation, hop: &Hop, failed: bool) -> Option<String> {
+    let fault = operation.fault.as_ref().filter(|_| failed);
+    let noted = Some(hop.detail.clone()).filter(|detail| lens.admin && !detail.is_empty());
+    match (fault, noted) {
+        (Some(fault), Some(noted)) => Some(format!("{} ({noted})", fault.message)),
+        (Some(fault), None) => Some(fault.message.clone()),
+        (None, noted) => noted,
+    }
 }
 
 /// Owners do not learn hosts' names.

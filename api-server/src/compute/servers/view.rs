@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha224};
 use skybus_model::{
     Timestamp,
-    id::ServerId,
+    id::{ProjectId, ServerId},
     server::{ServerState, Task, VmState},
 };
 use skybus_store::{networks::ports::Address, servers::Server};
@@ -111,7 +111,9 @@ fn standard(lens: &Lens, server: &Server, beside: &Beside) -> Map<String, Value>
     put("tenant_id", json!(server.project));
     put("user_id", json!(server.owner));
     put("metadata", json!(server.metadata));
-    put("hostId", json!(host_id(server)));
+    let host = server.host.as_ref();
+    let hashed = host.map(|host| host_id(server.project, host.as_str()));
+    put("hostId", json!(hashed.unwrap_or_default()));
     put("image", lens.bookmark("images", &server.image.to_string()));
     put("flavor", flavor(lens, server));
     put("created", json!(server.created_at.iso_seconds()));
@@ -236,10 +238,8 @@ pub(crate) fn asked_zone(server: &Server) -> Option<&str> {
 }
 
 /// Tells whether two servers of one project share a host, and nothing else.
-fn host_id(server: &Server) -> String {
-    server.host.as_ref().map_or_else(String::new, |host| {
-        hex::encode(Sha224::digest(format!("{}{host}", server.project)))
-    })
+pub(crate) fn host_id(project: ProjectId, host: &str) -> String {
+    hex::encode(Sha224::digest(format!("{project}{host}")))
 }
 
 fn flavor(lens: &Lens, server: &Server) -> Value {

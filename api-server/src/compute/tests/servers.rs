@@ -2,7 +2,8 @@
 
 use http::Method;
 use serde_json::{Value, json};
-use skybus_model::server::VmState;
+use skybus_model::{operation::Hop, server::VmState};
+use skybus_store::{hops, operations};
 
 use super::{cloud::Cloud, on_both};
 
@@ -226,10 +227,58 @@ async fn what_was_asked_of_a_server_is_kept(cloud: &Cloud) {
     let event = &one.body["instanceAction"]["events"][0];
     assert_eq!(event["event"], "api: accepted");
     assert!(event.get("host").is_none());
+    assert_eq!(
+        (&event["hostId"], &event["details"]),
+        (&json!(""), &Value::Null)
+    );
+    // A hop of a host's worker: its owner can tell hosts apart, and does not learn their names.
+    let stop = json!(request);
+    note_a_hop(cloud, &id, &stop).await;
+    let as_seen_by = async |token: &str| {
+        let one = cloud
+            .ask(token, "2.96", Method::GET, &path, Value::Null)
+            .await;
+        one.body["instanceAction"]["events"][1].clone()
+    };
+    let shown = as_seen_by(&cloud.demo).await;
+    assert_eq!(shown["event"], "compute: taken up again");
+    let server = cloud.get(&format!("/servers/{id}")).await;
+    assert_eq!(shown["hostId"], server.body["server"]["hostId"]);
+    assert!(shown.get("host").is_none() && !shown.to_string().contains("node-1"));
+    let shown = as_seen_by(&cloud.admin).await;
+    assert_eq!(
+        (&shown["host"], &shown["details"]),
+        (&json!("node-1"), &json!("on node-1"))
+    );
+    // While it goes on, the trace says when somebody looks after it.
+    let trace = async |token: &str| {
+        let path = format!("/skybus/v1/servers/{id}/trace");
+        let answer = cloud.test.get(token, &path).await;
+        answer.body["trace"]["operations"][1].clone()
+    };
+    let (owners, operators) = (trace(&cloud.demo).await, trace(&cloud.admin).await);
+    assert!(owners["retry_at"].is_string() && owners["deadline"].is_string());
+    assert!(owners["tried"].is_null() && !owners.to_string().contains("node-1"));
+    assert_eq!(operators["tried"], json!([]));
+    assert_eq!(operators["hops"][1]["who"], "compute@node-1");
     let unknown = cloud
         .get(&format!("/servers/{id}/os-instance-actions/req-x"))
         .await;
     assert_eq!(unknown.status, 404);
+}
+
+/// As if the worker of `node-1` had noted something on the way of the operation that a request led to.
+async fn note_a_hop(cloud: &Cloud, server: &str, request: &Value) {
+    let of_server = operations::of_server(cloud.store(), server.parse().unwrap()).await;
+    let operation = of_server
+        .unwrap()
+        .into_iter()
+        .find(|operation| json!(operation.context.request_id) == *request)
+        .unwrap();
+    let mut tx = cloud.store().begin().await.unwrap();
+    let hop = Hop::now("compute@node-1", "taken up again", "on node-1");
+    hops::add(&mut tx, operation.id, &[hop]).await.unwrap();
+    tx.commit().await.unwrap();
 }
 
 async fn security_groups_of_a_server_can_be_changed(cloud: &Cloud) {

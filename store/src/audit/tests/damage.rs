@@ -261,7 +261,7 @@ async fn an_operation_that_nobody_wakes_for(mut story: Story) {
     let store = &story.cloud.store;
     for due in operations::due(store, look().now, 10).await.unwrap() {
         let mut tx = store.begin().await.unwrap();
-        overdue::look_after(&mut tx, &due, &story.cloud.key)
+        overdue::look_after(&mut tx, &due, story.cloud.caretaker())
             .await
             .unwrap();
         tx.commit().await.unwrap();

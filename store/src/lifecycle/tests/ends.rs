@@ -100,7 +100,7 @@ async fn a_delete_behind_a_silent_host(mut story: Story) {
     let mut due = delete.clone();
     due.wake_at = skybus_model::Timestamp(0);
     operations::save(&mut tx, &due).await.unwrap();
-    let done = overdue::look_after(&mut tx, &delete, &story.cloud.key)
+    let done = overdue::look_after(&mut tx, &delete, story.cloud.caretaker())
         .await
         .unwrap();
     tx.commit().await.unwrap();
@@ -143,7 +143,7 @@ async fn a_leaving_port_is_not_brought_back(mut story: Story) {
     let mut due = delete.clone();
     due.wake_at = skybus_model::Timestamp(0);
     operations::save(&mut tx, &due).await.unwrap();
-    overdue::look_after(&mut tx, &delete, &story.cloud.key)
+    overdue::look_after(&mut tx, &delete, story.cloud.caretaker())
         .await
         .unwrap();
     tx.commit().await.unwrap();

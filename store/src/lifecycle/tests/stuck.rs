@@ -109,7 +109,7 @@ impl Story {
             .unwrap()
         {
             let mut tx = store.begin().await.unwrap();
-            overdue::look_after(&mut tx, &due, &self.cloud.key)
+            overdue::look_after(&mut tx, &due, self.cloud.caretaker())
                 .await
                 .unwrap();
             tx.commit().await.unwrap();

@@ -43,7 +43,7 @@ async fn look_after(
     operation.wake_at = Timestamp(0);
     change(&mut operation);
     operations::save(&mut tx, &operation).await.unwrap();
-    let done = overdue::look_after(&mut tx, &operation, &story.cloud.key)
+    let done = overdue::look_after(&mut tx, &operation, story.cloud.caretaker())
         .await
         .unwrap();
     tx.commit().await.unwrap();
