@@ -223,9 +223,12 @@ fn no_valid_host(ask: &Ask, refused: &Refusals) -> Fault {
         return Fault::new(FaultCode::NoValidHost, message);
     }
     let message = format!(
-        "No valid host was found for {asked}. None of the {} hosts can take it: {}. Choose a smaller \
-         flavor or another zone, delete servers, or add a host.",
-        refused.len(),
+        "No valid host was found for {asked}. {} can take it: {}. Choose a smaller flavor or another \
+         zone, delete servers, or add a host.",
+        match refused.len() {
+            1 => "Not even the one host there is".to_owned(),
+            hosts => format!("None of the {hosts} hosts"),
+        },
         in_sum(refused)
     );
     Fault::new(FaultCode::NoValidHost, message).with_details(list(refused, 1000))
