@@ -7,6 +7,7 @@
 
 mod calls;
 mod delivery;
+mod flood;
 mod herd;
 mod limits;
 mod outage;
