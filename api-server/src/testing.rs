@@ -10,8 +10,17 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use skybus_bus::{Bus, Settings, relay::Relay};
-use skybus_model::message::Service;
-use skybus_store::{Store, signed_path::PathKey, testing::TestStore};
+use skybus_model::{
+    Timestamp,
+    id::{ProjectId, UserId},
+    message::Service,
+};
+use skybus_store::{
+    Store,
+    identity::{Project, User, assignments, domains, projects, roles, users},
+    signed_path::PathKey,
+    testing::TestStore,
+};
 use tempfile::TempDir;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
@@ -227,5 +236,33 @@ impl TestApp {
     /// A token of the user `demo` for the project `demo`.
     pub(crate) async fn demo(&self) -> String {
         self.login("demo", DEMO, "demo").await
+    }
+
+    /// The user `eve`, with demo's password, a member of a project `eves` of her own; that project.
+    pub(crate) async fn another_tenant(&self) -> ProjectId {
+        let pool = self.store().pool();
+        let demo = users::by_name(pool, domains::DEFAULT, "demo").await;
+        let member = roles::by_name(pool, "member").await.unwrap().unwrap();
+        let own = Project {
+            id: ProjectId::random(),
+            domain: domains::DEFAULT.to_owned(),
+            name: "eves".into(),
+            description: String::new(),
+            enabled: true,
+            created_at: Timestamp::now(),
+        };
+        let eve = User {
+            id: UserId::random(),
+            name: "eve".into(),
+            ..demo.unwrap().unwrap()
+        };
+        let mut tx = self.store().begin().await.unwrap();
+        projects::insert(&mut tx, &own).await.unwrap();
+        users::insert(&mut tx, &eve).await.unwrap();
+        assignments::give(&mut tx, own.id, eve.id, member.id)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        own.id
     }
 }

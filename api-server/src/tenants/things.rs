@@ -3,11 +3,8 @@
 use axum::body::Body;
 use http::{Method, Request};
 use serde_json::{Value, json};
-use skybus_model::{
-    Timestamp,
-    id::{ProjectId, UserId},
-};
-use skybus_store::identity::{Project, User, assignments, domains, projects, roles, users};
+use skybus_model::id::UserId;
+use skybus_store::identity::{domains, projects, roles, users};
 use sqlx::Row;
 
 use crate::testing::{ADMIN, Answer, DEMO, TestApp};
@@ -54,7 +51,7 @@ pub(super) const fn nothing() -> Value {
 impl Things {
     /// The people, and no limits for the owner.
     pub(super) async fn prepared(test: &TestApp) -> Self {
-        let stranger_project = a_stranger(test).await;
+        let stranger_project = test.another_tenant().await;
         let pool = test.store().pool();
         let demo = users::by_name(pool, domains::DEFAULT, "demo").await;
         let role = roles::by_name(pool, "reader").await;
@@ -225,34 +222,6 @@ impl Things {
             assert!(!told.contains(secret.as_str()), "{path}: {told}");
         }
     }
-}
-
-/// The user `eve`, with demo's password, in a project of her own.
-async fn a_stranger(test: &TestApp) -> ProjectId {
-    let pool = test.store().pool();
-    let demo = users::by_name(pool, domains::DEFAULT, "demo").await;
-    let member = roles::by_name(pool, "member").await.unwrap().unwrap();
-    let own = Project {
-        id: ProjectId::random(),
-        domain: domains::DEFAULT.to_owned(),
-        name: "eves".into(),
-        description: String::new(),
-        enabled: true,
-        created_at: Timestamp::now(),
-    };
-    let eve = User {
-        id: UserId::random(),
-        name: "eve".into(),
-        ..demo.unwrap().unwrap()
-    };
-    let mut tx = test.store().begin().await.unwrap();
-    projects::insert(&mut tx, &own).await.unwrap();
-    users::insert(&mut tx, &eve).await.unwrap();
-    assignments::give(&mut tx, own.id, eve.id, member.id)
-        .await
-        .unwrap();
-    tx.commit().await.unwrap();
-    own.id
 }
 
 /// Everything that stands in the database (SQLite), a text for each table.

@@ -15,7 +15,7 @@ use skybus_model::{
 use skybus_store::{
     Store,
     hosts::{self, Host},
-    identity::{Project, User, assignments, domains, projects, roles, users},
+    identity::{User, assignments, domains, projects, roles, users},
     images::{
         self, Image, NewImage,
         upload::{self, Arrived},
@@ -51,7 +51,7 @@ impl Cloud {
     pub(super) async fn on(test: TestApp) -> Self {
         let store = test.store().clone();
         let demo_project = project(&store, "demo").await;
-        let eve_project = a_second_tenant(&store).await;
+        let eve_project = test.another_tenant().await;
         let image = an_image(&store, demo_project, Visibility::Public, Some(1 << 20)).await;
         let queued_image = an_image(&store, demo_project, Visibility::Private, None).await;
         let large_image = an_image(&store, demo_project, Visibility::Private, Some(9 << 30)).await;
@@ -251,39 +251,6 @@ async fn project(store: &Store, name: &str) -> ProjectId {
         .unwrap()
         .unwrap()
         .id
-}
-
-/// The user `eve`, with demo's password, in a project of her own.
-async fn a_second_tenant(store: &Store) -> ProjectId {
-    let demo = users::by_name(store.pool(), domains::DEFAULT, "demo")
-        .await
-        .unwrap()
-        .unwrap();
-    let member = roles::by_name(store.pool(), "member")
-        .await
-        .unwrap()
-        .unwrap();
-    let own = Project {
-        id: ProjectId::random(),
-        domain: domains::DEFAULT.to_owned(),
-        name: "eves".into(),
-        description: String::new(),
-        enabled: true,
-        created_at: Timestamp::now(),
-    };
-    let eve = User {
-        id: UserId::random(),
-        name: "eve".into(),
-        ..demo
-    };
-    let mut tx = store.begin().await.unwrap();
-    projects::insert(&mut tx, &own).await.unwrap();
-    users::insert(&mut tx, &eve).await.unwrap();
-    assignments::give(&mut tx, own.id, eve.id, member.id)
-        .await
-        .unwrap();
-    tx.commit().await.unwrap();
-    own.id
 }
 
 async fn an_image(
