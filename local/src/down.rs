@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use crate::{
     DataDir, Error,
+    broker::setup,
     cloud::Cloud,
     data_dir,
     options::VirtType,
@@ -55,6 +56,7 @@ pub async fn run(arguments: Down) -> Result<ExitCode, Error> {
         return Ok(ExitCode::FAILURE);
     }
     if arguments.purge {
+        leave_broker(&data).await?;
         data.purge()?;
         say(format!(
             "skybus: stopped; {} is removed",
@@ -67,6 +69,22 @@ pub async fn run(arguments: Down) -> Result<ExitCode, Error> {
         ));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Takes accounts and queues back from an operator's broker; one of our own goes with the data. A broker that
+/// is away for good must not keep anybody from purging.
+async fn leave_broker(data: &DataDir) -> Result<(), Error> {
+    let cloud = Cloud::load(data)?;
+    if cloud.options.broker.is_none() {
+        return Ok(());
+    }
+    say("skybus: taking back accounts and queues on the broker");
+    if let Err(error) = setup::leave(&cloud).await {
+        say(format!(
+            "skybus: {error}; accounts and queues that begin with `skybus.` are still there, remove them by hand"
+        ));
+    }
+    Ok(())
 }
 
 /// Ends the supervisor, and by hand what it leaves or has left.

@@ -1,7 +1,10 @@
 //! What the broker must have before the roles use it: virtual host, exchanges, queues, and one account
-//! per role with that role's rights alone. Doing it again changes nothing.
+//! per role with that role's rights alone; and its removal. Doing it again changes nothing.
 
-use skybus_bus::{accounts::Management, topology};
+use skybus_bus::{
+    accounts::{Management, subscriber},
+    topology,
+};
 use skybus_model::message::Service;
 
 use tokio::net::TcpStream;
@@ -44,6 +47,33 @@ pub async fn set_up(cloud: &Cloud) -> Result<(), Error> {
             .map_err(|e| Error::Broker(in_full(&e)))?;
     }
     Ok(())
+}
+
+/// Takes back what an operator's broker was given: accounts, those of subscribers as well, and queues with
+/// what they hold. Doing it again changes nothing.
+///
+/// # Errors
+/// When the broker does not answer or refuses.
+pub async fn leave(cloud: &Cloud) -> Result<(), Error> {
+    let management = management(cloud)?;
+    let subscribers = subscriber::list(&management).await;
+    for name in subscribers.map_err(|e| Error::Broker(in_full(&e)))? {
+        // Another's account that only looks like one of ours is none of ours.
+        let Ok(name) = name.parse() else { continue };
+        subscriber::remove(&management, &name)
+            .await
+            .map_err(|e| Error::Broker(in_full(&e)))?;
+    }
+    for role in ROLES {
+        management
+            .remove_account(&account(cloud, role).name)
+            .await
+            .map_err(|e| Error::Broker(in_full(&e)))?;
+    }
+    management
+        .withdraw(&everything(cloud))
+        .await
+        .map_err(|e| Error::Broker(in_full(&e)))
 }
 
 /// Whether both its management and the broker itself answer. A node that is starting opens the first one
