@@ -1,7 +1,7 @@
 //! Queues that nobody leads any more.
 //!
 //! A broker that is killed within seconds after a quorum queue was declared can forget the queue's log while
-//! it still knows its name (seen with RabbitMQ 3.10.8: ra keeps its directory of logs in a file that is
+//! it still knows its name (seen with RabbitMQ 3.10.8: presumably because ra keeps its directory of logs in a file that is
 //! written some seconds late). After the start such a queue never elects a leader: what is sent to it is
 //! never confirmed, whoever consumes it hears nothing, and nothing of that changes by itself. What it held is
 //! lost already, so it is removed and declared again; the database knows what was to be sent.
