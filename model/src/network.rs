@@ -50,6 +50,9 @@ pub struct PortSpec {
     pub mac: String,
     /// Its fixed IP.
     pub address: Ipv4Addr,
+    /// Its floating IPs: addresses of the outside that are translated to and from its fixed IP.
+    #[serde(default)]
+    pub floating: Vec<Ipv4Addr>,
     /// The guest's host name, for DHCP.
     pub hostname: String,
     /// What may pass, both ways. What no rule allows is dropped. Groups are already resolved.

@@ -37,6 +37,7 @@ pub(crate) fn port(n: u8) -> PortSpec {
         network: network_spec(),
         mac: format!("fa:16:3e:00:00:{n:02x}"),
         address: Ipv4Addr::new(10, 9, 0, n),
+        floating: Vec::new(),
         hostname: format!("vm-{n}"),
         rules: vec![RuleSpec {
             direction: Direction::Egress,

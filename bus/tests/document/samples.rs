@@ -248,6 +248,7 @@ fn port_spec() -> PortSpec {
         },
         mac: String::new(),
         address: "10.1.0.3".parse().unwrap(),
+        floating: vec!["172.17.1.7".parse().unwrap()],
         hostname: "hello".to_owned(),
         rules: vec![RuleSpec {
             direction: Direction::Ingress,

@@ -139,6 +139,7 @@ pub(crate) fn port(network: &NetworkSpec, n: u8, ingress: &[PacketMatch]) -> Por
         network: network.clone(),
         mac: format!("fa:16:3e:00:00:{n:02x}"),
         address: Ipv4Addr::new(a, b, c, n),
+        floating: Vec::new(),
         hostname: format!("vm-{n}"),
         rules,
     }

@@ -38,6 +38,7 @@ impl Specs {
             network: self.network(tx, port.network).await?,
             mac: port.mac.clone(),
             address: port.address,
+            floating: Vec::new(),
             hostname: port.hostname.clone(),
             rules: self.rules_of(tx, port).await?,
         })
