@@ -78,7 +78,7 @@ async fn start(role: &Role, config: Config, keys: &std::path::Path) -> anyhow::R
     );
     let relay = Relay::new(bus.clone(), Arc::new(store.clone()));
     let app = App::new(Parts {
-        feed: Feed::new(store.clone(), events::ALIVE_EVERY),
+        feed: Feed::new(store.clone(), events::Pace::default()),
         store,
         bus: bus.clone(),
         relay: relay.clone(),

@@ -34,7 +34,7 @@ use crate::{
         shed::{MOST_REQUESTS, Places},
     },
     identity::{Keys, Logins, bootstrap},
-    operator::events::Feed,
+    operator::events::{Feed, Pace},
 };
 
 /// The password of the user `admin` in tests.
@@ -99,6 +99,15 @@ impl TestApp {
 
     /// On this database, serving at most so many requests at a time.
     pub(crate) async fn on(database: TestStore, most: usize) -> Self {
+        let pace = Pace {
+            alive_every: ALIVE_EVERY,
+            ..Pace::default()
+        };
+        Self::paced(database, most, pace).await
+    }
+
+    /// The same, with streams of events at this pace.
+    pub(crate) async fn paced(database: TestStore, most: usize, pace: Pace) -> Self {
         let directory = TempDir::new().unwrap();
         let config = Config {
             data_dir: directory.path().to_owned(),
@@ -128,7 +137,7 @@ impl TestApp {
             instance: "test".to_owned(),
         };
         let bus = Bus::connect(settings, end.clone());
-        let feed = Feed::new(database.store.clone(), ALIVE_EVERY);
+        let feed = Feed::new(database.store.clone(), pace);
         let (followed, until) = (feed.clone(), end.clone());
         tokio::spawn(async move { followed.run(until).await });
         let app = App::new(Parts {

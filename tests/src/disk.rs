@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 
 use crate::ran;
 
-const MOUNT: Duration = Duration::from_secs(20);
+const MOUNT: Duration = Duration::from_secs(60);
 const MIB: usize = 1024 * 1024;
 
 /// A disk in memory, which is away when this is dropped. Making one needs root.

@@ -28,7 +28,7 @@ pub struct Footprint {
 }
 
 fn lines(program: &str, words: &[&str]) -> Result<BTreeSet<String>> {
-    let ran = ran::run(Command::new(program).args(words), Duration::from_secs(20))?;
+    let ran = ran::run(Command::new(program).args(words), Duration::from_secs(60))?;
     Ok(ran
         .ok()?
         .lines()

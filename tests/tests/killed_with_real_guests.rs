@@ -137,7 +137,7 @@ fn live(
         row.findings.extend(stage.client.truth.settle(QUIET)?);
         let wanted = usize::from(deed != Operation::Delete);
         // A machine that was told to end may take a moment.
-        let there = wait::until("the right machines", Duration::from_secs(20), || {
+        let there = wait::until("the right machines", Duration::from_secs(90), || {
             let there = machines(&stage.cloud, &now);
             Ok((there.len() == wanted).then_some(()))
         });

@@ -103,7 +103,7 @@ async fn a_frozen_broker_is_noticed_by_the_deadline_of_a_confirm() {
 
 const HASTY: Timing = Timing {
     idle: Duration::from_millis(200),
-    silence: Duration::from_millis(1500),
+    silence: Duration::from_secs(4),
     strikes: 3,
 };
 

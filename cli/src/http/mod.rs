@@ -37,7 +37,8 @@ pub(crate) struct Request<'a> {
     pub(crate) body: Body<'a>,
 }
 
-/// The client. Connections are kept between requests.
+/// The client. Each request has a connection of its own: one that is kept may be closed by the other side just when the
+/// next request is sent, and of a request that changes something nobody would then know whether it was heard.
 #[derive(Debug, Clone)]
 pub(crate) struct Http {
     agent: Agent,
@@ -57,6 +58,7 @@ impl Http {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
+            .max_idle_connections(0)
             .timeout_connect(Some(CONNECT))
             .timeout_recv_response(Some(PATIENCE))
             .timeout_recv_body(Some(PATIENCE))

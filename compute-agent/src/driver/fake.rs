@@ -2,7 +2,7 @@
 //!
 //! They do what real ones do as far as anyone outside can see, the failures included. A server's name
 //! chooses what befalls it: `fake-fail…` does not start, `fake-crash…` starts and crashes, `fake-off…`
-//! starts and powers itself off, `fake-slow…` takes two seconds to build.
+//! starts and powers itself off, `fake-slow…` takes two seconds to build, `fake-never…` is never built to the end.
 
 use std::{
     collections::HashMap,
@@ -118,6 +118,9 @@ impl Driver for Fake {
     }
 
     async fn build(&self, place: &Place, spec: &ServerSpec, hops: &Hops) -> Result<(), Fault> {
+        if spec.name.starts_with("fake-never") {
+            std::future::pending::<()>().await;
+        }
         let slow = spec.name.starts_with("fake-slow");
         let delay = if slow {
             Duration::from_secs(2)

@@ -196,7 +196,7 @@ async fn a_real_guest_outlives_its_worker_and_what_it_did_is_told() {
 }
 
 /// How long the broker lets a message be kept without acknowledging it.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(1);
+const UNACKNOWLEDGED: Duration = Duration::from_secs(3);
 /// Commands, and calls for the console.
 const QUEUES: usize = 2;
 

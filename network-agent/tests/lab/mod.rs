@@ -28,7 +28,7 @@ use skybus_network::{
 use skybus_sys::{namespace, tap};
 
 /// How long something that should happen may take on a busy machine.
-pub(crate) const SOON: Duration = Duration::from_secs(10);
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 

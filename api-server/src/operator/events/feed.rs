@@ -21,10 +21,24 @@ use tokio_util::sync::CancellationToken;
 
 use super::places::{Place, Places};
 
-/// How often a quiet stream says that it is still there, and how often a caller's right is looked at again.
-pub const ALIVE_EVERY: Duration = Duration::from_secs(15);
-/// How often events of other processes are looked for.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How often a feed does what nothing prompts it to do.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// How often a quiet stream says that it is still there, and how often a caller's right is looked at again.
+    pub alive_every: Duration,
+    /// How often events of other processes are looked for.
+    pub look_every: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            alive_every: Duration::from_secs(15),
+            look_every: Duration::from_millis(100),
+        }
+    }
+}
+
 /// How long a database that is away is left alone.
 const AWAY: Duration = Duration::from_secs(1);
 /// How many events are read at a time.
@@ -39,7 +53,7 @@ pub struct Feed(Arc<Parts>);
 #[derive(Debug)]
 struct Parts {
     store: Store,
-    alive_every: Duration,
+    pace: Pace,
     tail: RwLock<Tail>,
     newest: watch::Sender<i64>,
     places: Places,
@@ -54,13 +68,12 @@ struct Tail {
 }
 
 impl Feed {
-    /// A feed that reads nothing until [`Self::run`]. Its streams show life so often: [`ALIVE_EVERY`], but in
-    /// tests.
+    /// A feed that reads nothing until [`Self::run`].
     #[must_use]
-    pub fn new(store: Store, alive_every: Duration) -> Self {
+    pub fn new(store: Store, pace: Pace) -> Self {
         Self(Arc::new(Parts {
             store,
-            alive_every,
+            pace,
             tail: RwLock::default(),
             newest: watch::Sender::new(0),
             places: Places::default(),
@@ -91,7 +104,7 @@ impl Feed {
     /// Never returns.
     async fn follow(&self) {
         let mut committed = self.0.store.committed_events();
-        let mut turns = tokio::time::interval(LOOK_EVERY);
+        let mut turns = tokio::time::interval(self.0.pace.look_every);
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             committed.mark_unchanged();
@@ -130,7 +143,7 @@ impl Feed {
 
     /// How often a stream shows life.
     pub(super) fn alive_every(&self) -> Duration {
-        self.0.alive_every
+        self.0.pace.alive_every
     }
 
     /// Changes whenever there may be new events.

@@ -14,7 +14,7 @@ pub mod sweep;
 mod tests;
 mod view;
 
-pub use feed::{ALIVE_EVERY, Feed};
+pub use feed::{Feed, Pace};
 
 use std::collections::HashSet;
 

@@ -104,6 +104,13 @@ impl Bench {
         reports
     }
 
+    /// Returns when a server is being worked on.
+    pub(super) async fn until_busy(&self) {
+        while !self.inventory().await.servers.iter().any(|fact| fact.busy) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     pub(super) async fn inventory(&self) -> ComputeInventory {
         let rows = self.agent.inventories(&[host()]).await.unwrap();
         Delivery::of(&rows[0]).decode().unwrap()
