@@ -20,6 +20,7 @@ use std::{
     time::Duration,
 };
 
+use futures::TryStreamExt;
 use serde::de::DeserializeOwned;
 use skybus_fault::{self as fault, Point};
 use skybus_model::{Timestamp, id::MessageId, message::Context};
@@ -189,7 +190,8 @@ impl Journal {
         tx::get(&self.readers, table, key).await
     }
 
-    /// All records of a table, by key.
+    /// All records of a table, by key, or what a `T` takes of them: one after the other is read, and only the `T`s are
+    /// kept in memory.
     ///
     /// # Errors
     /// When the file cannot be read, or a record is not a `T`.
@@ -197,14 +199,16 @@ impl Journal {
         &self,
         table: &'static str,
     ) -> Result<Vec<(String, T)>, Error> {
-        let rows: Vec<(String, String)> =
-            sqlx::query_as("SELECT key, value FROM records WHERE kind = $1 ORDER BY key")
-                .bind(table)
-                .fetch_all(&self.readers)
-                .await?;
-        rows.into_iter()
-            .map(|(key, value)| Ok((key, serde_json::from_str(&value)?)))
-            .collect()
+        let mut rows = sqlx::query_as::<_, (String, String)>(
+            "SELECT key, value FROM records WHERE kind = $1 ORDER BY key",
+        )
+        .bind(table)
+        .fetch(&self.readers);
+        let mut list = Vec::new();
+        while let Some((key, value)) = rows.try_next().await? {
+            list.push((key, serde_json::from_str(&value)?));
+        }
+        Ok(list)
     }
 
     /// Begins a transaction. Writers wait here for each other, so keep it short.

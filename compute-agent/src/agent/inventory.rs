@@ -1,6 +1,6 @@
 //! All that a host has, for the control plane to compare with what it should have.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use skybus_bus::journal;
 use skybus_model::{
@@ -12,7 +12,7 @@ use skybus_model::{
     server::Power,
 };
 
-use super::Agent;
+use super::{Agent, record::Outline};
 use crate::driver::{Driver, Place, Seen};
 
 impl<D: Driver> Agent<D> {
@@ -25,14 +25,18 @@ impl<D: Driver> Agent<D> {
         let mut tx = self.0.ledger.journal().begin().await?;
         let order = tx.next_order().await?;
         tx.commit().await?;
-        let records = self.0.ledger.records().await?;
+        let mut remembered: HashMap<HostName, Vec<(Place, Outline)>> = HashMap::new();
+        for (place, record) in self.0.ledger.outlines().await? {
+            let of_host = remembered.entry(place.host.clone()).or_default();
+            of_host.push((place, record));
+        }
         let mut inventories = Vec::with_capacity(hosts.len());
         for host in hosts {
             let mut known = HashSet::new();
             let mut servers = Vec::new();
-            for (place, record) in records.iter().filter(|(place, _)| place.host == *host) {
+            for (place, record) in remembered.remove(host).unwrap_or_default() {
                 known.insert(place.server);
-                let busy = self.is_busy(place);
+                let busy = self.is_busy(&place);
                 // A boot that failed left nothing but the memory of it.
                 if busy || record.power != Power::Absent {
                     servers.push(ServerFact {
@@ -94,8 +98,8 @@ impl<D: Driver> Agent<D> {
     /// # Errors
     /// When the journal cannot be read.
     pub async fn look_at_all(&self) -> Result<(), journal::Error> {
-        for (place, record) in self.0.ledger.records().await? {
-            if !record.is_gone() {
+        for (place, record) in self.0.ledger.outlines().await? {
+            if record.removed.is_none() {
                 self.look(place);
             }
         }

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use serde::de::DeserializeOwned;
 use skybus_bus::journal::{self, Journal, JournalTx};
 use skybus_model::{
     Fault, Generation, Timestamp,
@@ -12,7 +13,10 @@ use skybus_model::{
     server::Power,
 };
 
-use super::{Push, record::Record};
+use super::{
+    Push,
+    record::{Outline, Record},
+};
 use crate::driver::Place;
 
 const SERVERS: &str = "servers";
@@ -82,7 +86,19 @@ impl Ledger {
     /// # Errors
     /// When the journal cannot be read.
     pub async fn records(&self) -> Result<Vec<(Place, Record)>, journal::Error> {
-        let rows = self.journal.list::<Record>(SERVERS).await?;
+        self.list().await
+    }
+
+    /// All servers, each in a few words: a host may have thousands of them.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn outlines(&self) -> Result<Vec<(Place, Outline)>, journal::Error> {
+        self.list().await
+    }
+
+    async fn list<T: DeserializeOwned>(&self) -> Result<Vec<(Place, T)>, journal::Error> {
+        let rows = self.journal.list::<T>(SERVERS).await?;
         Ok(rows
             .into_iter()
             .filter_map(|(key, record)| Some((place(&key)?, record)))
@@ -191,7 +207,7 @@ impl Ledger {
     /// When the journal cannot be written.
     pub async fn forget_removed_before(&self, moment: Timestamp) -> Result<(), journal::Error> {
         let mut tx = self.journal.begin().await?;
-        for (place, record) in self.records().await? {
+        for (place, record) in self.outlines().await? {
             if record.removed.is_some_and(|removed| removed < moment) {
                 tx.remove(SERVERS, &place.to_string()).await?;
             }

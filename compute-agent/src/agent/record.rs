@@ -34,6 +34,17 @@ pub struct Record {
     pub removed: Option<Timestamp>,
 }
 
+/// The part of a [`Record`] that is looked at when all servers are.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct Outline {
+    /// The last wish that was fulfilled.
+    pub applied: Generation,
+    /// What was last reported of it.
+    pub power: Power,
+    /// When it was removed.
+    pub removed: Option<Timestamp>,
+}
+
 /// How a wish ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ended {

@@ -3,8 +3,6 @@
 
 mod bench;
 
-use std::time::Instant;
-
 use skybus_model::{
     FaultCode, Generation,
     id::ServerId,
