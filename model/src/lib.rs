@@ -6,6 +6,7 @@
 //! what the services say to each other. What is *not* here: how a message is carried (`skybus-bus`)
 //! and how a row is kept (`skybus-store`).
 
+pub mod clock;
 pub mod fault;
 pub mod host;
 pub mod id;
