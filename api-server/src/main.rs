@@ -91,13 +91,12 @@ async fn start(role: &Role, config: Config, keys: &std::path::Path) -> anyhow::R
     });
     bootstrap::ensure(&app).await?;
     network::bootstrap::ensure(&app).await?;
-    role.health()
-        .check("broker", move || match bus.connected() {
-            true => Ok(()),
-            false => {
-                Err("the broker is away; requests are taken and wait in the outbox".to_owned())
-            }
-        });
+    role.health().check("broker", move || match bus.trouble() {
+        None => Ok(()),
+        Some(trouble) => Err(format!(
+            "{trouble}; requests are taken and wait in the outbox"
+        )),
+    });
     let engine = Engine {
         store: app.store.clone(),
         bus: app.bus.clone(),

@@ -1,6 +1,10 @@
 //! The bus as a process sees it: it sends, consumes, calls and beats, and never sees a channel.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures::FutureExt;
 use lapin::{Channel, uri::AMQPUri};
@@ -23,7 +27,7 @@ use crate::{
     failure::End,
     link::Link,
     lossy::Lossy,
-    properties,
+    probe, properties,
     publisher::{Parcel, Publisher},
     topology::names,
 };
@@ -55,7 +59,7 @@ struct Inner {
     ears: Ears,
     publish: Link,
     caller: Option<Caller>,
-    lossy: Lossy,
+    lossy: Arc<Lossy>,
     reconnects: watch::Receiver<u64>,
     end: End,
 }
@@ -103,6 +107,7 @@ impl Bus {
             token: token.clone(),
             unheard: Unheard::default(),
         };
+        let lossy = Arc::new(Lossy::new(publish.clone()));
         let (count, reconnects) = watch::channel(0);
         let mut caller = None;
         if !end.is_set() {
@@ -119,8 +124,14 @@ impl Bus {
                 end.keep(&token, "caller", hear);
                 caller = Some(asks);
             }
+            // Agents publish heartbeats, and judge nobody.
+            if matches!(settings.service, Service::Api | Service::Scheduler) {
+                let key = names::canary_key(settings.service, &settings.instance);
+                let through = (publish.clone(), ears.publisher.clone(), lossy.clone());
+                let probing = probe::run(through, key, ears.sender.clone());
+                end.keep(&token, "probe", probing.map(Ok));
+            }
         }
-        let lossy = Lossy::new(publish.clone());
         Self(Arc::new(Inner {
             settings,
             ears,
@@ -132,17 +143,43 @@ impl Bus {
         }))
     }
 
-    /// Whether messages can come and go now.
+    /// Whether there are connections to the broker now.
     #[must_use]
     pub fn connected(&self) -> bool {
         self.0.publish.current().is_some() && self.0.ears.link.current().is_some()
     }
 
+    /// Whether it is known that messages can come and go: there are connections, the broker has confirmed
+    /// something, and it is under no alarm. This, and not [`connected`](Self::connected), is what absence is
+    /// measured by. API servers and schedulers keep it known by themselves; an agent knows it once
+    /// something of its own was confirmed.
+    #[must_use]
+    pub fn is_well(&self) -> bool {
+        self.well_since().is_some()
+    }
+
+    /// Since when messages have been able to come and go; nothing while they cannot.
+    #[must_use]
+    pub fn well_since(&self) -> Option<Instant> {
+        let (out, back) = (self.0.publish.current()?, self.0.ears.link.current()?);
+        let open = out.flow.open_since()?;
+        Some(open.max(back.since.into_std()))
+    }
+
     /// For how long messages have been able to come and go; nothing while they cannot.
     #[must_use]
-    pub fn connected_for(&self) -> Option<Duration> {
-        let (out, back) = (self.0.publish.current()?, self.0.ears.link.current()?);
-        Some(out.since.max(back.since).elapsed())
+    pub fn well_for(&self) -> Option<Duration> {
+        self.well_since().map(|since| since.elapsed())
+    }
+
+    /// What is wrong between this process and the broker, in words for `/healthz`.
+    #[must_use]
+    pub fn trouble(&self) -> Option<&'static str> {
+        if !self.connected() {
+            return Some("the broker is away");
+        }
+        self.blocked()
+            .then_some("the broker takes no messages: its memory or its disk is nearly full")
     }
 
     /// Whether the broker has stopped taking messages (a memory or disk alarm of its own).
@@ -161,6 +198,18 @@ impl Bus {
     pub async fn wait_connected(&self) {
         self.0.publish.wait().await;
         self.0.ears.link.wait().await;
+    }
+
+    /// Returns once it is known that messages can come and go.
+    pub async fn wait_well(&self) {
+        while !self.is_well() {
+            let (out, back) = (self.0.publish.wait().await, self.0.ears.link.wait().await);
+            tokio::select! {
+                () = out.flow.until_open() => {}
+                () = out.ended() => {}
+                () = back.ended() => {}
+            }
+        }
     }
 
     /// Changes each time the bus is connected anew, the first time included.

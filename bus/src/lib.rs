@@ -19,6 +19,7 @@ pub mod headless;
 pub mod journal;
 mod link;
 mod lossy;
+mod probe;
 mod properties;
 mod publisher;
 pub mod relay;

@@ -5,14 +5,7 @@
 //! a connection had and gives up after some attempts, while here everything is declared anew from the
 //! typed topology each time, which also repairs what was deleted meanwhile.
 
-use std::{
-    future::Future,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use futures::StreamExt;
 use lapin::{Connection, ConnectionProperties, Event, uri::AMQPUri};
@@ -22,6 +15,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+
+use crate::{SendError, publisher::Flow};
 
 /// How long a connection, a channel or a declaration may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -36,6 +31,8 @@ pub(crate) struct Wire {
     pub(crate) number: u64,
     /// When it was made.
     pub(crate) since: Instant,
+    /// Whether what is published on it arrives.
+    pub(crate) flow: Flow,
     broken: CancellationToken,
 }
 
@@ -60,7 +57,8 @@ impl Wire {
         self.broken.cancelled().await;
     }
 
-    /// A request to the broker with a deadline: one that is not answered condemns the connection.
+    /// A request to the broker with a deadline: one that is not answered condemns the connection, unless
+    /// the broker said that it does not listen to it for now.
     pub(crate) async fn ask<T>(
         &self,
         what: &'static str,
@@ -68,6 +66,7 @@ impl Wire {
     ) -> Result<T, String> {
         tokio::select! {
             () = self.broken.cancelled() => Err(format!("{what}: the connection broke")),
+            () = self.flow.until_blocked() => Err(format!("{what}: the broker is under an alarm")),
             answer = timeout(PATIENCE, request) => match answer {
                 Ok(Ok(value)) => Ok(value),
                 Ok(Err(error)) => Err(format!("{what}: {error}")),
@@ -84,7 +83,6 @@ impl Wire {
 #[derive(Clone)]
 pub(crate) struct Link {
     wire: watch::Receiver<Option<Arc<Wire>>>,
-    blocked: Arc<AtomicBool>,
 }
 
 impl Link {
@@ -95,13 +93,8 @@ impl Link {
         token: CancellationToken,
     ) -> (Self, impl Future<Output = ()> + Send) {
         let (sender, wire) = watch::channel(None);
-        let blocked = Arc::new(AtomicBool::new(false));
-        let link = Self {
-            wire,
-            blocked: blocked.clone(),
-        };
-        (link, async move {
-            let task = keep_up(&name, address, &sender, &blocked);
+        (Self { wire }, async move {
+            let task = keep_up(&name, address, &sender);
             tokio::select! { () = token.cancelled() => {}, () = task => {} }
             let last = sender.send_replace(None);
             if let Some(wire) = last {
@@ -114,6 +107,15 @@ impl Link {
     /// The connection, if there is one now.
     pub(crate) fn current(&self) -> Option<Arc<Wire>> {
         self.wire.borrow().clone().filter(|wire| !wire.is_broken())
+    }
+
+    /// The connection, if there is one now and something may be published on it.
+    pub(crate) fn ready(&self) -> Result<Arc<Wire>, SendError> {
+        match self.current() {
+            None => Err(SendError::NotConnected),
+            Some(wire) if wire.flow.is_blocked() => Err(SendError::Blocked),
+            Some(wire) => Ok(wire),
+        }
     }
 
     /// The connection, as soon as there is one. Pends for ever when the link was shut.
@@ -135,16 +137,11 @@ impl Link {
 
     /// Whether the broker has stopped reading from this connection (a memory or disk alarm).
     pub(crate) fn is_blocked(&self) -> bool {
-        self.blocked.load(Ordering::Relaxed)
+        self.current().is_some_and(|wire| wire.flow.is_blocked())
     }
 }
 
-async fn keep_up(
-    name: &str,
-    mut address: AMQPUri,
-    sender: &watch::Sender<Option<Arc<Wire>>>,
-    blocked: &AtomicBool,
-) {
+async fn keep_up(name: &str, mut address: AMQPUri, sender: &watch::Sender<Option<Arc<Wire>>>) {
     address.query.heartbeat = Some(HEARTBEAT_SECONDS);
     let mut failures = 0u32;
     for number in 1.. {
@@ -164,13 +161,13 @@ async fn keep_up(
                     connection,
                     number,
                     since: Instant::now(),
+                    flow: Flow::new(),
                     broken,
                 });
                 sender.send_replace(Some(wire.clone()));
-                until_it_breaks(name, &wire, blocked).await;
+                until_it_breaks(name, &wire).await;
                 wire.broken.cancel();
                 sender.send_replace(None);
-                blocked.store(false, Ordering::Relaxed);
             }
             Ok(Err(error)) => {
                 failures += 1;
@@ -185,23 +182,32 @@ async fn keep_up(
     }
 }
 
-async fn until_it_breaks(name: &str, wire: &Wire, blocked: &AtomicBool) {
+async fn until_it_breaks(name: &str, wire: &Wire) {
     let mut events = Box::pin(wire.connection.events_listener());
     // The status is looked at as well, in case the event came before there was a listener.
     let mut look = tokio::time::interval(Duration::from_secs(1));
     loop {
         tokio::select! {
             () = wire.broken.cancelled() => return,
-            _ = look.tick() => if !wire.connection.status().connected() {
-                warn!(name, "the broker connection ended");
-                return;
+            _ = look.tick() => {
+                let status = wire.connection.status();
+                if !status.connected() {
+                    warn!(name, "the broker connection ended");
+                    return;
+                }
+                if status.blocked() {
+                    wire.flow.block();
+                }
             },
             event = events.next() => match event {
                 Some(Event::ConnectionBlocked(reason)) => {
                     warn!(name, reason, "the broker accepts no messages");
-                    blocked.store(true, Ordering::Relaxed);
+                    wire.flow.block();
                 }
-                Some(Event::ConnectionUnblocked) => blocked.store(false, Ordering::Relaxed),
+                Some(Event::ConnectionUnblocked) => {
+                    info!(name, "the broker accepts messages again");
+                    wire.flow.unblock(std::time::Instant::now());
+                }
                 Some(Event::Error(error)) => {
                     if !wire.connection.status().connected() {
                         warn!(name, %error, "the broker connection broke");

@@ -29,6 +29,8 @@ impl Lossy {
 
     /// `Ok` means that it left.
     pub(crate) async fn send(&self, parcel: Parcel) -> Result<(), SendError> {
+        // Heartbeats of an hour that is over are of no use to anybody.
+        let wire = self.link.ready()?;
         let broken = |reason| SendError::Broken { reason };
         let mut open = self.open.lock().await;
         let (wire, channel) = match open.take() {
@@ -36,7 +38,6 @@ impl Lossy {
                 (wire, channel)
             }
             _ => {
-                let wire = self.link.current().ok_or(SendError::NotConnected)?;
                 let channel = wire.connection.create_channel();
                 let channel = wire.ask("open a channel", channel).await.map_err(broken)?;
                 (wire, channel)

@@ -112,7 +112,7 @@ impl<O: Outbox> Relay<O> {
     }
 
     async fn sweep(&self, stuck: &mut HashMap<MessageId, Stuck>) {
-        if !self.bus.connected() {
+        if !self.bus.connected() || self.bus.blocked() {
             return;
         }
         let before = Timestamp(
@@ -168,6 +168,7 @@ impl<O: Outbox> Relay<O> {
                 ) => note(stuck, row, &error),
                 Err(
                     error @ (SendError::Unconfirmed
+                    | SendError::Blocked
                     | SendError::NotConnected
                     | SendError::Broken { .. }),
                 ) => {

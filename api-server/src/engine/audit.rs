@@ -76,7 +76,7 @@ pub async fn look(store: &Store, bus: &Bus) -> skybus_store::Result<Vec<Finding>
 pub fn from(bus: &Bus) -> Look {
     Look {
         now: Timestamp::now(),
-        bus_is_well: bus.connected_for().is_some_and(|time| time > WELL_AFTER),
+        bus_is_well: bus.well_for().is_some_and(|time| time > WELL_AFTER),
     }
 }
 

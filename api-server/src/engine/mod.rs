@@ -5,10 +5,13 @@
 //! tells hosts of changed rules; [`audit`] looks now and then whether all fits. What they do
 //! to the rows is in `skybus_store::lifecycle`, one transaction each. Any number of API servers run them.
 
+mod absence;
 pub mod audit;
 pub mod events;
 pub mod reconciler;
 pub mod rules;
+#[cfg(test)]
+mod testing;
 
 use skybus_bus::{Bus, Subscription, relay::Relay};
 use skybus_role::Role;

@@ -3,14 +3,17 @@
 
 use std::time::Duration;
 
-use skybus_model::Timestamp;
+use skybus_model::{Timestamp, clock::Moment};
 use skybus_store::{
     lifecycle::overdue::{self, Caretaker, Done},
     operations,
 };
 use tokio_util::sync::CancellationToken;
 
-use super::Engine;
+use super::{
+    Engine,
+    absence::{Absence, Turn},
+};
 
 const EVERY: Duration = Duration::from_secs(1);
 /// How many operations are looked after in one round.
@@ -21,35 +24,38 @@ const MOST: i64 = 200;
 /// # Errors
 /// None so far: a database that is away is tried again.
 pub async fn run(engine: &Engine, token: CancellationToken) -> anyhow::Result<()> {
-    let mut away_since: Option<Timestamp> = None;
+    let mut absence = Absence::new(Moment::now());
     loop {
         tokio::select! {
             () = token.cancelled() => return Ok(()),
             () = tokio::time::sleep(EVERY) => {}
         }
-        if !engine.bus.connected() {
-            // Nobody can be told anything, and nobody is to blame: what was said waits in the outbox.
-            away_since.get_or_insert_with(Timestamp::now);
-            continue;
-        }
-        if let Err(error) = round(engine, away_since.take()).await {
+        if let Err(error) = turn(engine, &mut absence).await {
             tracing::warn!(%error, "operations cannot be looked after now");
         }
     }
 }
 
-async fn round(engine: &Engine, away_since: Option<Timestamp>) -> skybus_store::Result<()> {
-    if let Some(since) = away_since {
-        let away = Timestamp::now().since(since);
-        let forgiven = overdue::forgive(&engine.store, away).await?;
-        tracing::info!(
-            ?away,
-            forgiven,
-            "the broker is back; deadlines are moved by its absence"
-        );
-        // What waits in the outbox leaves first; only then does silence mean anything again.
-        return Ok(());
+async fn turn(engine: &Engine, absence: &mut Absence) -> skybus_store::Result<()> {
+    match absence.turn(engine.bus.is_well(), Moment::now()) {
+        // Nobody can be told anything, and nobody is to blame: what was said waits in the outbox.
+        Turn::Wait => Ok(()),
+        Turn::Forgive(owed) => {
+            let forgiven = overdue::forgive(&engine.store, owed).await?;
+            absence.forgiven();
+            tracing::info!(
+                ?owed,
+                forgiven,
+                "messages can come and go again; deadlines are moved"
+            );
+            // What waits in the outbox leaves first; only then does silence mean anything again.
+            Ok(())
+        }
+        Turn::LookAfter => round(engine).await,
     }
+}
+
+async fn round(engine: &Engine) -> skybus_store::Result<()> {
     for operation in operations::due(&engine.store, Timestamp::now(), MOST).await? {
         let mut tx = engine.store.begin().await?;
         let caretaker = Caretaker {
@@ -64,4 +70,52 @@ async fn round(engine: &Engine, away_since: Option<Timestamp>) -> skybus_store::
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use skybus_bus::testing::Broker;
+    use skybus_model::server::VmState;
+    use skybus_store::servers;
+
+    use super::*;
+    use crate::engine::testing::{Stage, eventually};
+
+    /// The host is silent because its heartbeats are held up as well.
+    #[tokio::test]
+    async fn under_an_alarm_of_the_brokers_no_host_is_given_up_and_afterwards_it_gets_its_time() {
+        let broker = Broker::start().await.unwrap();
+        let stage = Stage::begin(&broker, "reconciler").await;
+        let (server, operation) = stage.building("vm").await;
+        stage.test_cloud.silence(&stage.host).await;
+        let mut absence = Absence::new(Moment::now());
+
+        let little = ["set_vm_memory_high_watermark", "0.00001"];
+        broker.control(&little).await.unwrap();
+        eventually(|| !stage.engine.bus.is_well()).await;
+        stage.overdue(operation).await;
+        for _ in 0..3 {
+            turn(&stage.engine, &mut absence).await.unwrap();
+        }
+        let held = servers::get(stage.store(), server).await.unwrap();
+        assert_eq!(held.host, Some(stage.host.clone()), "it was taken away");
+
+        let enough = ["set_vm_memory_high_watermark", "0.4"];
+        broker.control(&enough).await.unwrap();
+        eventually(|| stage.engine.bus.is_well()).await;
+        let now = Timestamp::now();
+        turn(&stage.engine, &mut absence).await.unwrap();
+        let row = stage.operation(server).await;
+        assert!(row.wake_at.since(now) >= skybus_model::message::heartbeat::DOWN_AFTER);
+        turn(&stage.engine, &mut absence).await.unwrap();
+        let held = servers::get(stage.store(), server).await.unwrap();
+        assert_eq!(held.host, Some(stage.host.clone()));
+
+        // It had its time, and is silent still.
+        stage.overdue(operation).await;
+        turn(&stage.engine, &mut absence).await.unwrap();
+        let again = servers::get(stage.store(), server).await.unwrap();
+        assert_eq!((again.host, again.state.vm), (None, VmState::Building));
+        stage.end();
+    }
 }

@@ -29,11 +29,11 @@ pub(super) async fn status(State(app): State<App>) -> Result<Response, Error> {
     let api = json!({
         "role": "api",
         "version": env!("CARGO_PKG_VERSION"),
-        "broker": if app.bus.connected() { "connected" } else { "away" },
+        "broker": word(app.bus.connected(), app.bus.blocked()),
         "waiting_messages": waiting,
     });
-    if !app.bus.connected() {
-        problems.push("the message broker is away; requests are taken and wait".to_owned());
+    if let Some(trouble) = app.bus.trouble() {
+        problems.push(format!("{trouble}; requests are taken and wait"));
     }
     if let Some(oldest) = oldest.filter(|oldest| now.since(*oldest) > LONG_WAIT) {
         let seconds = now.since(oldest).as_secs();
@@ -78,6 +78,14 @@ pub(super) async fn status(State(app): State<App>) -> Result<Response, Error> {
         "problems": problems,
     });
     Ok(Json(shown).into_response())
+}
+
+const fn word(connected: bool, blocked: bool) -> &'static str {
+    match (connected, blocked) {
+        (false, _) => "away",
+        (true, true) => "blocked",
+        (true, false) => "connected",
+    }
 }
 
 fn role(service: &Service, now: Timestamp) -> Value {

@@ -4,8 +4,10 @@
 //! the next batch begins. That is for correctness: the client library hands a returned (unroutable)
 //! message to whichever confirm is resolved next, so which message was returned is told by message ids,
 //! and that is only certain within a batch that has the channel to itself. A confirm that does not come
-//! in time condemns the connection.
+//! in time condemns the connection, unless the broker is under an alarm, of which [`Flow`] knows: then it is
+//! well and takes nothing, and a new connection would find the same.
 
+mod flow;
 mod verdict;
 
 use std::{sync::Arc, time::Duration};
@@ -20,6 +22,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+pub(crate) use self::flow::Flow;
 pub use self::verdict::SendError;
 use self::verdict::verdicts;
 use crate::{
@@ -69,16 +72,16 @@ impl Publisher {
         for parcel in parcels {
             let (done, result) = oneshot::channel();
             // Fail at once rather than queue up behind an absent broker.
-            if self.link.current().is_none() || self.parcels.send((parcel, done)).await.is_err() {
-                results.push(None);
-            } else {
-                results.push(Some(result));
-            }
+            results.push(match self.link.ready() {
+                Err(error) => Err(error),
+                Ok(_) if self.parcels.send((parcel, done)).await.is_ok() => Ok(result),
+                Ok(_) => Err(SendError::NotConnected),
+            });
         }
         join_all(results.into_iter().map(|result| async {
             match result {
-                Some(result) => result.await.unwrap_or(Err(SendError::NotConnected)),
-                None => Err(SendError::NotConnected),
+                Ok(result) => result.await.unwrap_or(Err(SendError::NotConnected)),
+                Err(error) => Err(error),
             }
         }))
         .await
@@ -143,7 +146,14 @@ impl Press {
             Ok(open) => open,
             Err(error) => return parcels.iter().map(|_| Err(error.clone())).collect(),
         };
-        let mut results = publish(&wire, &channel, parcels).await;
+        let published = tokio::select! {
+            published = publish(&wire, &channel, parcels) => Some(published),
+            () = wire.flow.until_blocked() => None,
+        };
+        let Some(mut results) = published else {
+            // What of it arrives after the alarm is confirmed to nobody, and so the channel is given up.
+            return vec![Err(SendError::Blocked); parcels.len()];
+        };
         if wire.is_broken() {
             return results;
         }
@@ -170,11 +180,12 @@ async fn open(
 ) -> Result<(Arc<Wire>, Channel), SendError> {
     if let Some((wire, channel)) = last
         && !wire.is_broken()
+        && !wire.flow.is_blocked()
         && channel.status().connected()
     {
         return Ok((wire, channel));
     }
-    let wire = link.current().ok_or(SendError::NotConnected)?;
+    let wire = link.ready()?;
     let broken = |reason| SendError::Broken { reason };
     let channel = wire
         .ask("open a channel", wire.connection.create_channel())
@@ -221,6 +232,9 @@ async fn publish(wire: &Wire, channel: &Channel, parcels: &[Parcel]) -> Vec<Resu
         }
     }))
     .await;
+    if confirmations.iter().any(Result::is_ok) {
+        wire.flow.confirmed(std::time::Instant::now());
+    }
     if confirmations.contains(&Err(SendError::Unconfirmed)) {
         wire.give_up("a message was not confirmed in time");
     }

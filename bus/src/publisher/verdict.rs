@@ -24,6 +24,9 @@ pub enum SendError {
     /// The broker did not say in time whether it has the message. It may have it.
     #[error("the broker did not confirm within {CONFIRM_WITHIN:?}")]
     Unconfirmed,
+    /// The broker takes no messages for now: a memory or disk alarm of its own. It may have this one.
+    #[error("the broker takes no messages for now: its memory or its disk is nearly full")]
+    Blocked,
     /// There is no connection now.
     #[error("there is no connection to the broker")]
     NotConnected,

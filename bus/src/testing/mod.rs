@@ -168,7 +168,7 @@ impl Broker {
         self.account(&Account::agent(service, agent, hosts)).await
     }
 
-    /// A bus that is connected.
+    /// A bus that is connected, and, where that is measured, known to be well.
     pub async fn connect(
         &self,
         url: String,
@@ -183,7 +183,10 @@ impl Broker {
             instance: instance.to_owned(),
         };
         let bus = Bus::connect_with(settings, timing, token.clone());
-        bus.wait_connected().await;
+        match service {
+            Service::Api | Service::Scheduler => bus.wait_well().await,
+            Service::Compute | Service::Network => bus.wait_connected().await,
+        }
         bus
     }
 

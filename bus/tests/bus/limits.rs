@@ -1,8 +1,13 @@
 //! What is bounded: a dead host's queue, names on the broker, publishers under an alarm.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
-use skybus_bus::{SendError, Subscription, Verdict, testing::Broker};
+use skybus_bus::{
+    Bus, SendError, Settings, Subscription, Verdict, accounts::Account, testing::Broker,
+};
 use skybus_model::message::Service;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -92,35 +97,60 @@ async fn restarts_leave_no_names_behind() {
         .expect("a process's own queues outlive it");
 }
 
+const NEARLY_NOTHING: &[&str] = &["set_vm_memory_high_watermark", "0.00001"];
+const ENOUGH: &[&str] = &["set_vm_memory_high_watermark", "0.4"];
+
+async fn until(what: &str, wanted: impl Fn() -> bool) {
+    let reached = async {
+        while !wanted() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(SOON, reached).await.expect(what);
+}
+
 #[tokio::test]
 async fn a_broker_under_a_memory_alarm_is_seen_and_what_was_to_be_sent_is_sent_later() {
     let broker = Broker::start().await.unwrap();
     let token = CancellationToken::new();
     let api = broker.bus(Service::Api, "alarm", &token).await.unwrap();
     api.send(&[place()]).await.pop().unwrap().unwrap();
-    broker
-        .control(&["set_vm_memory_high_watermark", "0.00001"])
-        .await
-        .unwrap();
-    // The broker blocks a publisher when that next tries to publish.
-    let publisher = api.clone();
-    let publishing = tokio::spawn(async move {
-        loop {
-            publisher.send(&[place()]).await;
-            sleep(Duration::from_millis(20)).await;
-        }
-    });
-    let blocked = async {
-        while !api.blocked() {
-            sleep(Duration::from_millis(20)).await;
-        }
+    let (first, well) = (*api.on_reconnect().borrow(), api.well_since());
+    assert!(well.is_some());
+    broker.control(NEARLY_NOTHING).await.unwrap();
+    // It publishes nothing by itself, and sees it all the same.
+    until("nobody sees the alarm", || api.blocked()).await;
+    assert!(api.connected() && !api.is_well());
+    assert_eq!(api.well_for(), None);
+    assert!(
+        api.trouble()
+            .is_some_and(|trouble| trouble.contains("memory"))
+    );
+    assert_eq!(api.send(&[place()]).await, [Err(SendError::Blocked)]);
+
+    // The broker lets a new process in. It is not taken for well.
+    let url = broker.account(&Account::scheduler()).await.unwrap();
+    let settings = Settings {
+        url,
+        service: Service::Scheduler,
+        instance: "late".to_owned(),
     };
-    timeout(SOON, blocked).await.expect("nobody sees the alarm");
-    publishing.abort();
-    broker
-        .control(&["set_vm_memory_high_watermark", "0.4"])
+    let late = Bus::connect(settings, token.clone());
+    timeout(SOON, late.wait_connected())
         .await
-        .unwrap();
+        .expect("it is let in");
+    until("the late one does not see the alarm", || late.blocked()).await;
+    assert_eq!(late.well_since(), None);
+
+    let lifted = Instant::now();
+    broker.control(ENOUGH).await.unwrap();
+    for bus in [&api, &late] {
+        timeout(SOON, bus.wait_well())
+            .await
+            .expect("it stays blocked");
+        // What was before the alarm counts for nothing.
+        assert!(bus.well_since().is_some_and(|since| since >= lifted));
+    }
     let sent = async {
         while api.send(&[place()]).await.pop().unwrap().is_err() {
             sleep(Duration::from_millis(50)).await;
@@ -128,6 +158,8 @@ async fn a_broker_under_a_memory_alarm_is_seen_and_what_was_to_be_sent_is_sent_l
     };
     timeout(SOON, sent).await.expect("it stays blocked");
     assert!(!api.blocked());
+    let still = *api.on_reconnect().borrow();
+    assert_eq!(still, first, "a connection that was well was thrown away");
     token.cancel();
 }
 
