@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use skybus_bus::{Bus, Settings, Subscription, relay::Relay};
-use skybus_model::{Timestamp, message::Service};
+use skybus_model::message::Service;
 use skybus_role::{Role, config, log};
 use skybus_scheduler::{
     config::Config,
@@ -14,6 +14,9 @@ use skybus_scheduler::{
 };
 use skybus_store::{Store, signed_path::PathKey};
 use tokio_util::sync::CancellationToken;
+
+/// How often it is seen whether beats can be heard; far less than the silence that means something.
+const EARS_EVERY: Duration = Duration::from_millis(100);
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> anyhow::Result<()> {
@@ -56,11 +59,9 @@ async fn start(role: &Role, config: &Config) -> anyhow::Result<()> {
     };
     let connected = bus.clone();
     role.health().check("broker", move || {
-        if connected.connected() {
-            Ok(())
-        } else {
-            Err("no connection".to_owned())
-        }
+        connected
+            .trouble()
+            .map_or(Ok(()), |trouble| Err(trouble.to_owned()))
     });
     spawn(role, &bus, placer, (store, fleet, relay), process);
     Ok(())
@@ -85,14 +86,13 @@ fn spawn(
     role.spawn("registry", async move {
         keeper.keep((&kept, &known, &ears), end).await
     });
-    let (known, mut connections) = (fleet.clone(), bus.on_reconnect());
-    let end = token.clone();
+    let (known, ears, end) = (fleet.clone(), bus.clone(), token.clone());
     role.spawn("ears", async move {
         loop {
-            known.listen(Timestamp::now());
+            known.listen(ears.well_since());
             tokio::select! {
                 () = end.cancelled() => return Ok(()),
-                changed = connections.changed() => changed?,
+                () = tokio::time::sleep(EARS_EVERY) => {}
             }
         }
     });

@@ -1,10 +1,14 @@
 //! The handler of `server.place`, from top to bottom: load, filter, weigh, claim, write down, send.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use skybus_bus::{Delivery, Verdict, relay::Relay};
 use skybus_fault::{self as fault, Point};
-use skybus_model::{Fault, FaultCode, HostName, Timestamp, message::command::ServerPlace};
+use skybus_model::{Fault, FaultCode, HostName, message::command::ServerPlace};
 use skybus_store::{
     Store, Tx, hosts, hosts::Ratios, lifecycle::placed, operations::Operation, servers::Server,
     signed_path::PathKey,
@@ -59,7 +63,7 @@ impl Placer {
 
     /// Waits until it can be known which hosts are silent.
     async fn hear_out(&self) {
-        while !self.fleet.is_heard_out(Timestamp::now()) {
+        while !self.fleet.is_heard_out(Instant::now()) {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -110,7 +114,7 @@ impl Placer {
             image: server.image_bytes.properties.clone(),
             tried: operation.tried.clone(),
             ratios: self.ratios,
-            now: Timestamp::now(),
+            now: Instant::now(),
         }
     }
 

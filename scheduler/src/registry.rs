@@ -1,13 +1,20 @@
 //! Heartbeats: into memory at once, into the database in batches.
 //!
 //! A host that is new, or larger than it was, is written at once, so that it can be claimed; that it is
-//! alive is written every few seconds, for operators and for the API servers.
+//! alive is written every few seconds, for operators and for the API servers, in wall time as it is when it
+//! is written: so hosts are compared with each other and with this scheduler by one clock, also when that
+//! was just set.
 
-use std::{collections::HashMap, sync::Mutex, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
 
 use skybus_bus::{Bus, Delivery, Verdict};
 use skybus_model::{
     HostName, Order, Timestamp,
+    clock::{ClockWatch, Moment},
     host::Resources,
     message::heartbeat::{BEAT_EVERY, HostBeat},
 };
@@ -25,11 +32,50 @@ use crate::fleet::Fleet;
 const WRITE_EVERY: Duration = Duration::from_secs(10);
 /// How often claims of other schedulers and the operators' switches are read.
 const READ_EVERY: Duration = Duration::from_secs(1);
+/// After so much listening whoever is alive was heard, and was written down.
+const LISTENS_AFTER: Duration = Duration::from_secs(2 * BEAT_EVERY.as_secs());
+
+/// For how long the wall clock has gone on as it should.
+#[derive(Debug)]
+struct Steadied {
+    watch: ClockWatch,
+    /// When it was last found to have been set.
+    set: Option<Instant>,
+}
+
+impl Steadied {
+    const fn new(now: Moment) -> Self {
+        Self {
+            watch: ClockWatch::new(now),
+            set: None,
+        }
+    }
+
+    fn was_set(&mut self, now: Moment) -> bool {
+        let was_set = self.watch.look(now).is_some();
+        if was_set {
+            self.set = Some(now.steady);
+        }
+        was_set
+    }
+
+    fn steady_for(&self, now: Moment) -> Duration {
+        let since = |set| now.steady.saturating_duration_since(set);
+        self.set.map_or(Duration::MAX, since)
+    }
+}
+
+/// What a clock that was ahead has written keeps nobody alive.
+async fn disbelieve(store: &Store, now: Moment) {
+    if let Err(error) = services::none_later_than(store, now.wall).await {
+        tracing::warn!(%error, "times that are still to come stay written down");
+    }
+}
 
 /// What was heard since it was last written down.
 #[derive(Debug, Default)]
 pub struct Registry {
-    heard: Mutex<HashMap<(HostName, String), (HostBeat, Timestamp)>>,
+    heard: Mutex<HashMap<(HostName, String), (HostBeat, Instant)>>,
     urgent: Notify,
 }
 
@@ -50,7 +96,7 @@ impl Registry {
             );
             return Verdict::Reject("it speaks of another host than its routing key".to_owned());
         }
-        let now = Timestamp::now();
+        let now = Instant::now();
         let new = fleet.beat(&beat, now);
         if let Ok(mut heard) = self.heard.lock() {
             heard.insert((beat.host.clone(), beat.service.clone()), (beat, now));
@@ -63,6 +109,8 @@ impl Registry {
 
     /// Writes down what is heard until the token is cancelled; and, once it has listened long enough for
     /// silence to mean something, that this scheduler listens. Where nobody does, nobody's silence counts.
+    /// After the wall clock was set it has to listen as long again: by then all who are alive are written
+    /// down by the clock as it is now.
     ///
     /// # Errors
     /// None so far: a database that is away is tried again.
@@ -73,6 +121,9 @@ impl Registry {
     ) -> anyhow::Result<()> {
         let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let host = HostName::from_machine(machine.trim());
+        let begun = Moment::now();
+        let mut clock = Steadied::new(begun);
+        disbelieve(store, begun).await;
         loop {
             tokio::select! {
                 () = token.cancelled() => return Ok(()),
@@ -84,14 +135,19 @@ impl Registry {
                 .lock()
                 .map(|mut heard| std::mem::take(&mut *heard));
             let mut batch = batch.unwrap_or_default();
-            let now = Timestamp::now();
-            if bus.connected() && fleet.listening_for(now) >= 2 * BEAT_EVERY {
+            let now = Moment::now();
+            if clock.was_set(now) {
+                tracing::warn!("the wall clock was set; hosts are heard out again");
+                disbelieve(store, now).await;
+            }
+            let listening = fleet.listening_for(now.steady).min(clock.steady_for(now));
+            if bus.is_well() && listening >= LISTENS_AFTER {
                 batch.insert(
                     (host.clone(), SCHEDULER.to_owned()),
-                    (listens(&host, now), now),
+                    (listens(&host, now.wall), now.steady),
                 );
             }
-            if let Err(error) = write(store, batch.values()).await {
+            if let Err(error) = write(store, batch.values(), now).await {
                 tracing::warn!(%error, "heartbeats cannot be written down; they will come again");
             }
         }
@@ -114,7 +170,8 @@ fn listens(host: &HostName, now: Timestamp) -> HostBeat {
 
 async fn write(
     store: &Store,
-    beats: impl Iterator<Item = &(HostBeat, Timestamp)>,
+    beats: impl Iterator<Item = &(HostBeat, Instant)>,
+    now: Moment,
 ) -> skybus_store::Result<()> {
     let mut beats: Vec<_> = beats.collect();
     // One order for all, so that two schedulers do not wait for each other's row locks.
@@ -125,7 +182,7 @@ async fn write(
             if beat.service == "compute" {
                 hosts::register(&mut tx, &row(beat)).await?;
             }
-            services::heard(&mut tx, beat, *at).await?;
+            services::heard(&mut tx, beat, now.wall_of(*at)).await?;
         }
         tx.commit().await?;
     }
@@ -171,6 +228,61 @@ pub async fn follow(
 /// [`skybus_store::Error::Broken`] when the database fails.
 pub async fn refresh(store: &Store, fleet: &Fleet) -> skybus_store::Result<()> {
     let (rows, services) = (hosts::all(store).await?, services::all(store).await?);
-    fleet.refresh(&rows, &services);
+    fleet.refresh(&rows, &services, Moment::now());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use skybus_store::testing::{TestCloud, TestStore};
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn after_the_clock_was_set_silence_means_nothing_until_all_are_written_down_again() {
+        let start = Moment::now();
+        let at = |steady: u32, wall: u32| Moment {
+            wall: start.wall.after(wall * SECOND),
+            steady: start.steady + steady * SECOND,
+        };
+        let mut clock = Steadied::new(start);
+        assert!(!clock.was_set(at(10, 10)));
+        assert!(clock.steady_for(at(10, 10)) >= LISTENS_AFTER);
+        assert!(clock.was_set(at(20, 80)));
+        assert!(clock.steady_for(at(20, 80)) < LISTENS_AFTER);
+        assert!(!clock.was_set(at(25, 85)));
+        assert!(clock.steady_for(at(25, 85)) < LISTENS_AFTER);
+        assert!(clock.steady_for(at(30, 90)) >= LISTENS_AFTER);
+    }
+
+    /// A host was heard a moment before the clock jumped, and is written down after it.
+    #[tokio::test]
+    async fn a_clock_that_jumps_makes_no_host_look_silent() {
+        let test = TestStore::sqlite().await;
+        let cloud = TestCloud::new(test.store.clone()).await;
+        let host = cloud.host("a", Resources::default()).await;
+        let before = Moment::now();
+        let heard = (
+            cloud.beat(&host, "network", Resources::default()),
+            before.steady,
+        );
+        let steady = before.steady + SECOND;
+        for wall in [
+            before.wall.after(61 * SECOND),
+            Timestamp(before.wall.micros() - 60_000_000),
+        ] {
+            let after = Moment { wall, steady };
+            write(&cloud.store, [heard.clone()].iter(), after)
+                .await
+                .unwrap();
+            let mut tx = cloud.store.begin().await.unwrap();
+            let row = services::find(&mut tx, &host, "network")
+                .await
+                .unwrap()
+                .unwrap();
+            assert_eq!(after.wall.since(row.last_seen), SECOND);
+        }
+    }
 }

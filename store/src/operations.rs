@@ -1,5 +1,7 @@
 //! Operations: the memory of every accepted change until it has ended.
 
+use std::time::Duration;
+
 use skybus_model::{
     Fault, Generation, HostName, Timestamp,
     id::{OperationId, ProjectId, ServerId, UserId},
@@ -13,6 +15,10 @@ use crate::{
     Engine, Error, Result, Store, Tx,
     row::{Columns, to_json},
 };
+
+/// Nobody puts a look at an operation off for longer than this. A `wake_at` that is further ahead was written
+/// by a clock that was wrong, and nothing waits for that.
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
 /// An accepted change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +92,13 @@ impl Operation {
             started_at: now,
             ended_at: None,
         }
+    }
+
+    /// Whether somebody should look after it: nothing has happened for too long.
+    #[must_use]
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        let open = self.ended_at.is_none();
+        open && (self.wake_at <= now || self.wake_at > now.after(LONGEST_WAIT))
     }
 
     /// Ends the operation at `step`.
@@ -232,9 +245,11 @@ pub async fn of_server(store: &Store, server: ServerId) -> Result<Vec<Operation>
 /// [`Error::Broken`] when the database fails.
 pub async fn due(store: &Store, now: Timestamp, most: i64) -> Result<Vec<Operation>> {
     sqlx::query(
-        "SELECT * FROM operations WHERE ended_at IS NULL AND wake_at <= $1 ORDER BY wake_at LIMIT $2",
+        "SELECT * FROM operations WHERE ended_at IS NULL AND (wake_at <= $1 OR wake_at > $2) \
+         ORDER BY wake_at LIMIT $3",
     )
     .bind(now.micros())
+    .bind(now.after(LONGEST_WAIT).micros())
     .bind(most)
     .fetch_all(store.pool())
     .await?

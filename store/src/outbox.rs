@@ -3,7 +3,7 @@
 use skybus_model::{
     Timestamp,
     id::MessageId,
-    message::{Context, Outbox, Outgoing},
+    message::{BY_A_WRONG_CLOCK, Context, Outbox, Outgoing},
 };
 use sqlx::{AssertSqlSafe, any::AnyRow};
 
@@ -60,8 +60,10 @@ impl Outbox for Store {
     type Error = Error;
 
     async fn unsent(&self, before: Timestamp, most: u32) -> Result<Vec<Outgoing>> {
-        sqlx::query("SELECT * FROM outbox WHERE made_at < $1 ORDER BY id LIMIT $2")
+        let sql = "SELECT * FROM outbox WHERE made_at < $1 OR made_at > $2 ORDER BY id LIMIT $3";
+        sqlx::query(sql)
             .bind(before.micros())
+            .bind(before.after(BY_A_WRONG_CLOCK).micros())
             .bind(i64::from(most))
             .fetch_all(self.pool())
             .await?
@@ -118,6 +120,13 @@ mod tests {
             [messages[1].clone()]
         );
         assert_eq!(waiting(store).await.unwrap().0, 1);
+        // Whoever made them does it still; but a clock that was set back by an hour holds nothing up.
+        let ago = |seconds: i64| Timestamp(Timestamp::now().micros() - seconds * 1_000_000);
+        assert_eq!(store.unsent(ago(30), 10).await.unwrap(), []);
+        assert_eq!(
+            store.unsent(ago(3600), 10).await.unwrap(),
+            [messages[1].clone()]
+        );
     }
 
     #[tokio::test]

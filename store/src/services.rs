@@ -86,6 +86,10 @@ pub async fn find(tx: &mut Tx, host: &HostName, service: &str) -> Result<Option<
 /// Whether a host's service is dead: an operator said so, or it is silent although somebody listens. While
 /// no scheduler listens (they are down, or the broker was away), silence says nothing.
 ///
+/// How long it has been silent is told by what the schedulers wrote, both times by their clock: this
+/// process's own clock may be wrong, or may just have been set. It only says whether a scheduler listens at
+/// all, and of several the one whose clock is the furthest behind counts.
+///
 /// # Errors
 /// [`Error::Broken`] when the database fails.
 pub async fn is_down(tx: &mut Tx, host: &HostName, service: &str) -> Result<bool> {
@@ -93,15 +97,38 @@ pub async fn is_down(tx: &mut Tx, host: &HostName, service: &str) -> Result<bool
     let Some(found) = find(tx, host, service).await? else {
         return Ok(true);
     };
-    if found.forced_down || found.is_up(now) {
-        return Ok(found.forced_down);
+    if found.forced_down {
+        return Ok(true);
     }
-    let heard: Option<i64> =
-        sqlx::query_scalar("SELECT MAX(last_seen) FROM services WHERE service = $1")
-            .bind(SCHEDULER)
-            .fetch_one(tx.conn())
-            .await?;
-    Ok(heard.is_some_and(|heard| now.since(Timestamp(heard)) < DOWN_AFTER))
+    let silent_from = micros(DOWN_AFTER);
+    let listening: Option<i64> = sqlx::query_scalar(
+        "SELECT MIN(last_seen) FROM services WHERE service = $1 AND last_seen > $2",
+    )
+    .bind(SCHEDULER)
+    .bind(now.micros().saturating_sub(silent_from))
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(listening.is_some_and(|heard| Timestamp(heard).since(found.last_seen) >= DOWN_AFTER))
+}
+
+/// What a clock that was ahead has written counts as heard now: as it is, it would keep the dead alive until
+/// that time has come. A clock may be a little ahead of another.
+///
+/// # Errors
+/// [`Error::Broken`] when the database fails.
+pub async fn none_later_than(store: &Store, now: Timestamp) -> Result<()> {
+    let mut tx = store.begin().await?;
+    sqlx::query("UPDATE services SET last_seen = $1 WHERE last_seen > $2")
+        .bind(now.micros())
+        .bind(now.micros().saturating_add(micros(DOWN_AFTER)))
+        .execute(tx.conn())
+        .await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+fn micros(time: std::time::Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// Notes that a service was heard.
@@ -144,5 +171,86 @@ pub async fn save(tx: &mut Tx, service: &Service) -> Result<()> {
     match done.rows_affected() {
         0 => Err(Error::NotFound(format!("service {}", service.id))),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use skybus_model::host::Resources;
+
+    use super::*;
+    use crate::testing::{TestCloud, TestStore};
+
+    /// Writes down that a scheduler listened, and that a host was heard, so long ago by this clock; less
+    /// than nothing is still to come.
+    async fn wrote(cloud: &TestCloud, host: &HostName, (listened, heard): (i64, i64)) {
+        let now = Timestamp::now();
+        let mut tx = cloud.store.begin().await.unwrap();
+        for (service, ago) in [(SCHEDULER, listened), ("compute", heard)] {
+            let at = Timestamp(now.micros() - ago * 1_000_000);
+            let beat = cloud.beat(host, service, Resources::default());
+            super::heard(&mut tx, &beat, at).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+    }
+
+    async fn down(cloud: &TestCloud, host: &HostName) -> bool {
+        let mut tx = cloud.store.begin().await.unwrap();
+        is_down(&mut tx, host, "compute").await.unwrap()
+    }
+
+    /// This process's clock was set while the schedulers' goes on, by an hour or by seconds.
+    async fn a_clock_that_is_wrong_makes_nobody_dead_and_keeps_nobody_alive(store: &Store) {
+        let cloud = TestCloud::new(store.clone()).await;
+        let host = cloud.host("a", Resources::default()).await;
+        for (listened, heard) in [(3600, 3605), (25, 35), (5, 15), (-3600, -3590), (-25, -15)] {
+            wrote(&cloud, &host, (listened, heard)).await;
+            assert!(!down(&cloud, &host).await, "alive: {listened} {heard}");
+        }
+        for (listened, heard) in [(5, 36), (-3600, -3569), (-25, 6)] {
+            wrote(&cloud, &host, (listened, heard)).await;
+            assert!(down(&cloud, &host).await, "dead: {listened} {heard}");
+        }
+        wrote(&cloud, &host, (31, 3600)).await;
+        assert!(!down(&cloud, &host).await, "nobody listens");
+    }
+
+    /// A scheduler's clock was ahead when it wrote, and was set back.
+    async fn what_a_clock_that_was_ahead_has_written_keeps_nobody_alive(store: &Store) {
+        let cloud = TestCloud::new(store.clone()).await;
+        let host = cloud.host("a", Resources::default()).await;
+        wrote(&cloud, &host, (0, -3600)).await;
+        let now = Timestamp::now();
+        none_later_than(store, now).await.unwrap();
+        let mut tx = store.begin().await.unwrap();
+        let row = find(&mut tx, &host, "compute").await.unwrap().unwrap();
+        assert_eq!(row.last_seen, now);
+        let listens = find(&mut tx, &host, SCHEDULER).await.unwrap().unwrap();
+        assert!(listens.last_seen <= now, "what is not to come stays");
+        drop(tx);
+        // Another scheduler's clock may be a little ahead.
+        wrote(&cloud, &host, (0, -5)).await;
+        none_later_than(store, Timestamp::now()).await.unwrap();
+        let mut tx = store.begin().await.unwrap();
+        let row = find(&mut tx, &host, "compute").await.unwrap().unwrap();
+        assert!(row.last_seen > now.after(Duration::from_secs(4)));
+    }
+
+    #[tokio::test]
+    async fn on_sqlite() {
+        let test = TestStore::sqlite().await;
+        a_clock_that_is_wrong_makes_nobody_dead_and_keeps_nobody_alive(&test.store).await;
+        let test = TestStore::sqlite().await;
+        what_a_clock_that_was_ahead_has_written_keeps_nobody_alive(&test.store).await;
+    }
+
+    #[tokio::test]
+    async fn on_postgresql() {
+        let test = TestStore::postgres().await;
+        a_clock_that_is_wrong_makes_nobody_dead_and_keeps_nobody_alive(&test.store).await;
+        let test = TestStore::postgres().await;
+        what_a_clock_that_was_ahead_has_written_keeps_nobody_alive(&test.store).await;
     }
 }

@@ -3,7 +3,7 @@
 use skybus_model::{
     Timestamp,
     id::MessageId,
-    message::{Context, Outbox, Outgoing},
+    message::{BY_A_WRONG_CLOCK, Context, Outbox, Outgoing},
 };
 use sqlx::Row;
 
@@ -15,9 +15,10 @@ impl Outbox for Journal {
     async fn unsent(&self, before: Timestamp, most: u32) -> Result<Vec<Outgoing>, Error> {
         let rows = sqlx::query(
             "SELECT id, exchange, routing_key, kind, body, request_id, traceparent, at
-             FROM outbox WHERE at < $1 ORDER BY id LIMIT $2",
+             FROM outbox WHERE at < $1 OR at > $2 ORDER BY id LIMIT $3",
         )
         .bind(before.micros())
+        .bind(before.after(BY_A_WRONG_CLOCK).micros())
         .bind(i64::from(most))
         .fetch_all(&self.readers)
         .await?;

@@ -133,6 +133,9 @@ async fn fact_report_and_finish_hold_together_or_not_at_all() {
     let journal = reopened(journal, &path).await;
     let later = Timestamp::now().after(std::time::Duration::from_secs(1));
     let waiting = journal.unsent(later, 10).await.unwrap();
+    // Made by a clock that was an hour ahead: it does not wait for an hour.
+    let earlier = Timestamp(Timestamp::now().micros() - 3_600_000_000);
+    assert_eq!(journal.unsent(earlier, 10).await.unwrap(), waiting);
     assert_eq!(waiting, emitted, "what a dead process left is found");
     journal.sent(&[waiting[0].id]).await.unwrap();
     assert!(journal.unsent(later, 10).await.unwrap().is_empty());

@@ -19,7 +19,7 @@ use std::fmt;
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use context::Context;
-pub use outgoing::{Exchange, Outbox, Outgoing};
+pub use outgoing::{BY_A_WRONG_CLOCK, Exchange, Outbox, Outgoing};
 
 use crate::HostName;
 

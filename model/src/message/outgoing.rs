@@ -3,7 +3,7 @@
 //! A row of an outbox is an [`Outgoing`]: everything that the relay needs, already encoded, so that
 //! relaying never depends on the message's type. It can only be made from a typed payload.
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -122,12 +122,16 @@ fn encode<M: Message>(message: &M) -> Vec<u8> {
     serde_json::to_vec(message).expect("a message is plain data")
 }
 
+/// A row that was made so long after the moment that is asked for was made by a clock that has been set back
+/// since. It is not left until that time has come.
+pub const BY_A_WRONG_CLOCK: Duration = Duration::from_secs(60);
+
 /// Rows that wait to be relayed: the control plane's in its database, an agent's in its journal.
 pub trait Outbox: Send + Sync + 'static {
     /// Why the rows could not be read or written.
     type Error: std::error::Error + Send + Sync + 'static;
 
-    /// The oldest rows that have not been sent and were made before `before`.
+    /// The oldest rows that have not been sent and were made before `before`, or [`BY_A_WRONG_CLOCK`].
     fn unsent(
         &self,
         before: Timestamp,

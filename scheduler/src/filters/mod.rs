@@ -8,9 +8,9 @@ mod tried;
 mod vcpus;
 mod zone;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Instant};
 
-use skybus_model::{HostName, Timestamp, host::Resources};
+use skybus_model::{HostName, host::Resources};
 use skybus_store::hosts::Ratios;
 
 use crate::fleet::HostView;
@@ -31,7 +31,7 @@ pub struct Ask {
     /// Allocation ratios.
     pub ratios: Ratios,
     /// Now.
-    pub now: Timestamp,
+    pub now: Instant,
 }
 
 impl Ask {

@@ -16,8 +16,13 @@ impl Filter for ServiceUp {
             return Some(reason.clone());
         }
         if !host.is_up(ask.now) {
-            let silent = ask.now.since(host.last_seen).as_secs();
-            return Some(format!("its compute worker has been silent for {silent} s"));
+            return Some(match host.heard.silent_for(ask.now) {
+                Some(silent) => {
+                    let seconds = silent.as_secs();
+                    format!("its compute worker has been silent for {seconds} s")
+                }
+                None => "its compute worker was never heard".to_owned(),
+            });
         }
         (!host.has_network(ask.now)).then(|| "its network worker is silent".to_owned())
     }

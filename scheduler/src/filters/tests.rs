@@ -1,14 +1,28 @@
 //! Each filter refuses what it should, and says why with numbers.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
 
-use skybus_model::{Timestamp, host::Resources};
+use skybus_model::host::Resources;
 use skybus_store::hosts::Ratios;
 
 use super::{Ask, refusal, times};
-use crate::{config::Placement, fleet::HostView, weighers};
+use crate::{
+    config::Placement,
+    fleet::{Hearing, HostView},
+    weighers,
+};
 
-const NOW: Timestamp = Timestamp(1_000_000_000);
+static NOW: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+fn heard_now() -> Hearing {
+    let mut heard = Hearing::default();
+    heard.beat(*NOW);
+    heard
+}
 
 fn host(name: &str) -> HostView {
     HostView {
@@ -22,8 +36,8 @@ fn host(name: &str) -> HostView {
         },
         used: Resources::default(),
         servers: 0,
-        last_seen: NOW,
-        network_seen: NOW,
+        heard: heard_now(),
+        network: heard_now(),
         closed: None,
     }
 }
@@ -44,7 +58,7 @@ fn ask() -> Ask {
             ram: 1000,
             disk: 1000,
         },
-        now: NOW,
+        now: *NOW,
     }
 }
 
@@ -84,7 +98,7 @@ fn a_host_that_fits_is_taken_up_to_the_last_unit_and_not_beyond() {
 #[test]
 fn silent_closed_and_tried_hosts_are_refused() {
     let later = Ask {
-        now: NOW.after(Duration::from_secs(31)),
+        now: *NOW + Duration::from_secs(31),
         ..ask()
     };
     assert!(refused_by(&host("a"), &later).1.contains("silent for 31 s"));
@@ -94,7 +108,7 @@ fn silent_closed_and_tried_hosts_are_refused() {
     };
     assert!(refused_by(&closed, &ask()).1.contains("disk"));
     let deaf = HostView {
-        network_seen: Timestamp::default(),
+        network: Hearing::default(),
         ..host("a")
     };
     assert!(refused_by(&deaf, &ask()).1.contains("network worker"));

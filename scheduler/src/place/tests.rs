@@ -1,10 +1,13 @@
 //! Placing against a real database: who gets the room, and what is said when there is none.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use skybus_bus::{Bus, Delivery, Settings, Verdict, relay::Relay};
 use skybus_model::{
-    HostName, Timestamp,
+    HostName,
     host::Resources,
     id::{OperationId, ServerId},
     message::{Context, Outgoing, Service, command::ServerPlace},
@@ -208,7 +211,7 @@ async fn after_a_start_silent_hosts_get_the_time_of_a_beat_before_a_boot_is_refu
     let host = cloud.host("a", TWO_SMALL).await;
     cloud.silence(&host).await;
     let placer = scheduler(&cloud).await;
-    placer.fleet.listen(Timestamp::now());
+    placer.fleet.listen(Some(Instant::now()));
     let (server, operation) = cloud.boot("vm").await;
     let placing = {
         let placer = placer.clone();
@@ -217,10 +220,35 @@ async fn after_a_start_silent_hosts_get_the_time_of_a_beat_before_a_boot_is_refu
     for service in ["compute", "network"] {
         placer
             .fleet
-            .beat(&cloud.beat(&host, service, TWO_SMALL), Timestamp::now());
+            .beat(&cloud.beat(&host, service, TWO_SMALL), Instant::now());
     }
     assert_eq!(placing.await.unwrap(), Verdict::Ack);
     assert_eq!(host_of(&cloud, server).await, Some(host));
+}
+
+#[tokio::test]
+async fn while_no_beat_can_be_heard_no_boot_is_refused_for_silent_hosts() {
+    let test = TestStore::sqlite().await;
+    let cloud = TestCloud::new(test.store.clone()).await;
+    let host = cloud.host("a", TWO_SMALL).await;
+    cloud.silence(&host).await;
+    let placer = scheduler(&cloud).await;
+    let now = Instant::now();
+    placer
+        .fleet
+        .listen(now.checked_sub(Duration::from_secs(60)));
+    assert!(
+        placer.fleet.is_heard_out(now),
+        "it is silent, and that counts"
+    );
+    // The broker is away or under an alarm, for however long.
+    placer.fleet.listen(None);
+    assert!(!placer.fleet.is_heard_out(now + Duration::from_secs(3600)));
+    // And back: everybody gets the time of a beat.
+    let back = now + Duration::from_secs(3600);
+    placer.fleet.listen(Some(back));
+    assert!(!placer.fleet.is_heard_out(back + Duration::from_secs(5)));
+    assert!(placer.fleet.is_heard_out(back + Duration::from_secs(10)));
 }
 
 #[tokio::test]
@@ -258,5 +286,5 @@ async fn a_scheduler_beside_a_dead_worker_does_not_make_it_look_alive() {
     cloud.silence(&host).await;
     let fleet = Fleet::default();
     registry::refresh(&cloud.store, &fleet).await.unwrap();
-    assert!(!fleet.read()[&host].is_up(Timestamp::now()));
+    assert!(!fleet.read()[&host].is_up(Instant::now()));
 }

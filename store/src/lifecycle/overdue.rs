@@ -52,7 +52,7 @@ pub async fn look_after(tx: &mut Tx, due: &Operation, caretaker: Caretaker<'_>) 
     // The server first, as everywhere: its row is the lock. What was read before may be old.
     let mut server = servers::load(tx, due.server).await?;
     let mut operation = operations::load(tx, due.id).await?;
-    if operation.step.ended() || operation.wake_at > now {
+    if operation.step.ended() || !operation.is_due(now) {
         return Ok(Done::Nothing);
     }
     if operation.kind == OperationKind::Delete {
@@ -159,14 +159,17 @@ fn too_late(server: &Server, operation: &Operation) -> Fault {
 /// [`crate::Error::Broken`] when the database fails.
 pub async fn forgive(store: &Store, time: Duration) -> Result<u64> {
     let mut tx = store.begin().await?;
-    // Nor is anybody looked after before it can be known who is silent.
-    let patience = Timestamp::now().after(skybus_model::message::heartbeat::DOWN_AFTER);
+    // Nor is anybody looked after before it can be known who is silent, or later than anybody would be.
+    let now = Timestamp::now();
+    let patience = now.after(skybus_model::message::heartbeat::DOWN_AFTER);
     let done = sqlx::query(
         "UPDATE operations SET deadline = deadline + $1, \
-         wake_at = CASE WHEN wake_at < $2 THEN $2 ELSE wake_at END WHERE ended_at IS NULL",
+         wake_at = CASE WHEN wake_at < $2 OR wake_at > $3 THEN $2 ELSE wake_at END \
+         WHERE ended_at IS NULL",
     )
     .bind(i64::try_from(time.as_micros()).unwrap_or(0))
     .bind(patience.micros())
+    .bind(now.after(operations::LONGEST_WAIT).micros())
     .execute(tx.conn())
     .await?;
     tx.commit().await?;

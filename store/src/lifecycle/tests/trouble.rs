@@ -31,6 +31,7 @@ on_both! {
     a_silent_scheduler_is_asked_again_and_then_the_boot_fails
     a_host_that_lost_its_journal
     a_guest_of_nobody
+    what_a_wrong_clock_put_off_is_looked_after
 }
 
 async fn look_after(
@@ -285,4 +286,35 @@ async fn what_came_about_by_another_way_is_not_failed(mut story: Story) {
     assert_eq!(story.operations(server).await[1].step, Step::Done);
     let row = story.server(server).await;
     assert_eq!((row.state.status(), row.fault), ("SHUTOFF", None));
+}
+
+async fn what_a_wrong_clock_put_off_is_looked_after(story: Story) {
+    let (server, operation) = story.cloud.boot("vm1").await;
+    let a = story.a.clone();
+    story.place(server, operation, &a).await;
+    let now = Timestamp::now();
+    let put_off = |by: u64| {
+        let until = now.after(std::time::Duration::from_secs(by));
+        look_after(&story, operation, move |operation| {
+            operation.wake_at = until
+        })
+    };
+    assert_eq!(put_off(60).await, Done::Nothing, "somebody has just looked");
+    assert_eq!(put_off(3600).await, Done::SentAgain);
+
+    let mut tx = story.cloud.store.begin().await.unwrap();
+    let mut row = operations::load(&mut tx, operation).await.unwrap();
+    row.wake_at = now.after(std::time::Duration::from_secs(3600));
+    operations::save(&mut tx, &row).await.unwrap();
+    tx.commit().await.unwrap();
+    let due = operations::due(&story.cloud.store, now, 10).await.unwrap();
+    assert_eq!(due.len(), 1);
+    // A clock that was just set costs the time in which hosts are heard out, and no more.
+    overdue::forgive(&story.cloud.store, std::time::Duration::ZERO)
+        .await
+        .unwrap();
+    let due = operations::due(&story.cloud.store, now, 10).await.unwrap();
+    assert!(due.is_empty());
+    let row = story.operations(server).await.remove(0);
+    assert!(row.wake_at.since(now) < std::time::Duration::from_secs(600));
 }

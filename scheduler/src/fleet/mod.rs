@@ -1,20 +1,22 @@
 //! Every compute host as this process knows it, in memory.
 
+mod hearing;
+
 use std::{
     collections::HashMap,
-    sync::{
-        PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::Duration,
+    sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    time::{Duration, Instant},
 };
 
 use skybus_model::{
-    HostName, Timestamp,
+    HostName,
+    clock::Moment,
     host::Resources,
-    message::heartbeat::{BEAT_EVERY, DOWN_AFTER, HostBeat},
+    message::heartbeat::{BEAT_EVERY, HostBeat},
 };
 use skybus_store::{hosts::Host, services::Service};
+
+pub use self::hearing::Hearing;
 
 /// After so much listening every host that is alive has been heard, and silence means something: agents
 /// are back within five seconds of the broker, and beat at once.
@@ -35,10 +37,10 @@ pub struct HostView {
     pub used: Resources,
     /// How many servers claim it.
     pub servers: i64,
-    /// When it was last heard, by this process's clock.
-    pub last_seen: Timestamp,
+    /// When its compute worker was last heard.
+    pub heard: Hearing,
     /// When its network worker was last heard.
-    pub network_seen: Timestamp,
+    pub network: Hearing,
     /// Why an operator closed it, if one did.
     pub closed: Option<String>,
 }
@@ -46,8 +48,8 @@ pub struct HostView {
 impl HostView {
     /// Whether its compute worker is alive at `now`.
     #[must_use]
-    pub fn is_up(&self, now: Timestamp) -> bool {
-        now.since(self.last_seen) < DOWN_AFTER
+    pub fn is_up(&self, now: Instant) -> bool {
+        self.heard.is_up(now)
     }
 
     /// Whether it is a compute host: of some, only the network worker has been heard so far.
@@ -58,48 +60,56 @@ impl HostView {
 
     /// Whether its network worker is alive at `now`.
     #[must_use]
-    pub fn has_network(&self, now: Timestamp) -> bool {
-        now.since(self.network_seen) < DOWN_AFTER
+    pub fn has_network(&self, now: Instant) -> bool {
+        self.network.is_up(now)
     }
 }
 
 /// The hosts. Shared by the parts of the process.
 #[derive(Debug, Default)]
 pub struct Fleet {
-    /// When this process began to hear beats: its start, or the broker's return. Microseconds.
-    listening_since: AtomicI64,
+    /// Since when this process can hear beats: its start, the broker's return, or the end of an alarm of the
+    /// broker's; nothing while it cannot.
+    listening: Mutex<Option<Instant>>,
     hosts: RwLock<HashMap<HostName, HostView>>,
 }
 
 impl Fleet {
-    /// From now on beats are heard; before, they could not be.
-    pub fn listen(&self, now: Timestamp) {
-        self.listening_since.store(now.micros(), Ordering::Relaxed);
+    /// Since `since` beats can be heard; nothing while they cannot be.
+    pub fn listen(&self, since: Option<Instant>) {
+        *self
+            .listening
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = since;
     }
 
-    /// For how long beats have been heard.
+    /// For how long beats could be heard.
     #[must_use]
-    pub fn listening_for(&self, now: Timestamp) -> Duration {
-        now.since(Timestamp(self.listening_since.load(Ordering::Relaxed)))
+    pub fn listening_for(&self, now: Instant) -> Duration {
+        let since = *self
+            .listening
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 
     /// Whether a host's silence means something: after a start, or the return of the broker, every host
-    /// gets the time of one beat to be heard.
+    /// gets the time of one beat to be heard; and while nothing can be heard, no silence does.
     #[must_use]
-    pub fn is_heard_out(&self, now: Timestamp) -> bool {
+    pub fn is_heard_out(&self, now: Instant) -> bool {
         let silent = |host: &HostView| !host.is_up(now) || !host.has_network(now);
         self.listening_for(now) >= HEARD_OUT_AFTER || !self.read().values().any(silent)
     }
 
     /// Notes a heartbeat; whether the host, or what it says of itself, is new.
-    pub fn beat(&self, beat: &HostBeat, now: Timestamp) -> bool {
+    pub fn beat(&self, beat: &HostBeat, now: Instant) -> bool {
         let mut hosts = self.write();
         let known = hosts.contains_key(&beat.host);
         if beat.service == "network"
             && let Some(host) = hosts.get_mut(&beat.host)
         {
-            let first = host.network_seen == Timestamp::default();
-            host.network_seen = now;
+            let first = host.network.silent_for(now).is_none();
+            host.network.beat(now);
             return first;
         }
         let host = hosts.entry(beat.host.clone()).or_insert_with(|| HostView {
@@ -109,24 +119,24 @@ impl Fleet {
             capacity: Resources::default(),
             used: Resources::default(),
             servers: 0,
-            last_seen: Timestamp::default(),
-            network_seen: Timestamp::default(),
+            heard: Hearing::default(),
+            network: Hearing::default(),
             closed: None,
         });
         if beat.service == "network" {
-            host.network_seen = now;
+            host.network.beat(now);
             return true;
         }
         let same = known && host.capacity == beat.capacity && host.hypervisor == beat.hypervisor;
         host.zone.clone_from(&beat.zone);
         host.hypervisor.clone_from(&beat.hypervisor);
         host.capacity = beat.capacity;
-        host.last_seen = now;
+        host.heard.beat(now);
         !same
     }
 
     /// Takes over what the database knows: claims of all schedulers, and hosts closed by operators.
-    pub fn refresh(&self, rows: &[Host], services: &[Service]) {
+    pub fn refresh(&self, rows: &[Host], services: &[Service], now: Moment) {
         let mut hosts = self.write();
         for row in rows {
             let host = hosts.entry(row.name.clone()).or_insert_with(|| HostView {
@@ -136,8 +146,8 @@ impl Fleet {
                 capacity: row.capacity,
                 used: row.used,
                 servers: row.servers,
-                last_seen: Timestamp::default(),
-                network_seen: Timestamp::default(),
+                heard: Hearing::default(),
+                network: Hearing::default(),
                 closed: None,
             });
             host.used = row.used;
@@ -148,13 +158,13 @@ impl Fleet {
                 continue;
             };
             if service.service == "network" {
-                host.network_seen = host.network_seen.max(service.last_seen);
+                host.network.told(service.last_seen, now);
                 continue;
             }
             if service.service != "compute" {
                 continue;
             }
-            host.last_seen = host.last_seen.max(service.last_seen);
+            host.heard.told(service.last_seen, now);
             host.closed = closed(service);
         }
     }
