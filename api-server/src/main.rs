@@ -116,9 +116,9 @@ async fn start(role: &Role, config: Config, keys: &std::path::Path) -> anyhow::R
         Ok(())
     });
     if let Some(management) = app.config.management()? {
-        let token = role.token();
+        let (token, ledger) = (role.token(), engine.clone());
         role.spawn("headless queues", async move {
-            headless::mend(&management, token).await;
+            headless::mend(&management, &ledger, token).await;
             Ok(())
         });
     }

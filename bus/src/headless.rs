@@ -5,21 +5,94 @@
 //! written some seconds late). After the start such a queue never elects a leader: what is sent to it is
 //! never confirmed, whoever consumes it hears nothing, and nothing of that changes by itself. What it held is
 //! lost already, so it is removed and declared again; the database knows what was to be sent.
+//!
+//! Before the queue is removed that is written down ([`Ledger`]), with the shape of the queue, and the note goes
+//! only once the queue is there again and what was lost is being sent again. A process that dies in between,
+//! or that cannot go on, leaves the note to its next life, or to another process.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
-use crate::accounts::{Management, QueueState};
+use crate::accounts::{self, Management, QueueState};
 
 /// How often the queues are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// How often in a row a queue must be seen without a leader: after a start, elections take a second, and the
 /// management's numbers some more.
 const LOOKS: u32 = 3;
+/// How long one attempt may take; others take over what is not ended in a while.
+const ATTEMPT_WITHIN: Duration = Duration::from_secs(45);
+
+/// How a queue is declared and bound.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shape {
+    /// Whether it outlives the broker's process.
+    pub durable: bool,
+    /// Its arguments.
+    pub arguments: Map<String, Value>,
+    /// What is bound to it.
+    #[serde(default)]
+    pub bindings: Vec<Bound>,
+}
+
+/// One binding of a queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bound {
+    /// The exchange.
+    pub source: String,
+    /// The pattern of routing keys.
+    pub routing_key: String,
+}
+
+/// A queue that is being made anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renewal {
+    /// The queue's name.
+    pub queue: String,
+    /// How it was, and will be.
+    pub shape: Shape,
+}
+
+/// Where it is written down that what a queue held is lost, and has to be sent again.
+pub trait Ledger: Sync {
+    /// Why it cannot be written or read.
+    type Error: std::error::Error + Send + Sync + 'static;
+
+    /// Writes down that this process is about to remove this queue, unless it was going to already. Nothing
+    /// when another process is at it.
+    fn begin(
+        &self,
+        queue: &str,
+        shape: Shape,
+    ) -> impl Future<Output = Result<Option<Renewal>, Self::Error>> + Send;
+
+    /// What this process is to go on with.
+    fn unfinished(&self) -> impl Future<Output = Result<Vec<Renewal>, Self::Error>> + Send;
+
+    /// The queue is there again: has sent again what it may have held, and takes the note away, both or
+    /// neither.
+    fn finish(&self, renewal: &Renewal) -> impl Future<Output = Result<(), Self::Error>> + Send;
+}
+
+/// Why a queue could not be made anew; what was written down stays.
+#[derive(Debug, thiserror::Error)]
+pub enum Error<L: std::error::Error + 'static> {
+    /// The broker's management.
+    #[error(transparent)]
+    Broker(#[from] accounts::Error),
+    /// The ledger.
+    #[error("it cannot be written down what is lost")]
+    Ledger(#[source] L),
+    /// It took too long.
+    #[error("it was not done within {ATTEMPT_WITHIN:?}")]
+    TooLong,
+}
 
 impl QueueState {
     /// Whether nobody leads it. A queue of several nodes may only have lost its majority for a while, which
@@ -31,9 +104,13 @@ impl QueueState {
 }
 
 /// Looks at the queues until the token is cancelled, and makes those anew that nobody leads.
-pub async fn mend(management: &Management, token: CancellationToken) {
+pub async fn mend<L: Ledger>(management: &Management, ledger: &L, token: CancellationToken) {
     let mut seen = Seen::default();
     loop {
+        if let Err(error) = go_on(management, ledger).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "a queue that is being made anew is not ready yet");
+        }
         tokio::select! {
             () = token.cancelled() => return,
             () = tokio::time::sleep(LOOK_EVERY) => {}
@@ -45,11 +122,61 @@ pub async fn mend(management: &Management, token: CancellationToken) {
         for queue in seen.look(&queues) {
             tracing::warn!(queue, "nobody leads this queue; it is made anew");
             metrics::counter!("skybus_bus_queues_renewed_total").increment(1);
-            if let Err(error) = management.renew(&queue).await {
-                tracing::error!(queue, %error, "a queue that nobody leads could not be made anew");
+            if let Err(error) = renew(management, ledger, &queue).await {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(queue, error, "a queue could not be made anew");
             }
         }
     }
+}
+
+/// Makes a queue anew, whatever it holds. Does nothing when another process is at it, or has just done it.
+///
+/// # Errors
+/// [`Error`]. Once it is written down, [`mend`] goes on with it.
+pub async fn renew<L: Ledger>(
+    management: &Management,
+    ledger: &L,
+    queue: &str,
+) -> Result<(), Error<L::Error>> {
+    let shape = management.shape(queue).await?;
+    let begun = ledger.begin(queue, shape).await.map_err(Error::Ledger)?;
+    let Some(renewal) = begun else {
+        return Ok(());
+    };
+    // While another process was at it, what was read was half of it.
+    if management.shape(queue).await? != renewal.shape {
+        return ledger.finish(&renewal).await.map_err(Error::Ledger);
+    }
+    let made = async {
+        management.remove_queue(queue).await?;
+        management.restore_queue(queue, &renewal.shape).await
+    };
+    in_time::<L>(made).await?;
+    ledger.finish(&renewal).await.map_err(Error::Ledger)
+}
+
+/// Goes on with what was begun. Nothing is removed here: a queue that nobody leads still, or that has only
+/// just been declared, is left to the looks.
+async fn go_on<L: Ledger>(management: &Management, ledger: &L) -> Result<(), Error<L::Error>> {
+    for renewal in ledger.unfinished().await.map_err(Error::Ledger)? {
+        let queue = renewal.queue.as_str();
+        let there = management.queue(queue).await?;
+        if there.is_some_and(|queue| queue.is_headless()) {
+            continue;
+        }
+        tracing::info!(queue, "goes on with making this queue anew");
+        in_time::<L>(management.restore_queue(queue, &renewal.shape)).await?;
+        ledger.finish(&renewal).await.map_err(Error::Ledger)?;
+    }
+    Ok(())
+}
+
+async fn in_time<L: Ledger>(
+    work: impl Future<Output = Result<(), accounts::Error>>,
+) -> Result<(), Error<L::Error>> {
+    let done = tokio::time::timeout(ATTEMPT_WITHIN, work).await;
+    Ok(done.map_err(|_| Error::TooLong)??)
 }
 
 /// How often in a row each queue was seen without a leader.

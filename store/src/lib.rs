@@ -20,6 +20,7 @@ pub mod networks;
 pub mod operations;
 pub mod outbox;
 pub mod pool;
+pub mod renewals;
 pub mod row;
 pub mod servers;
 pub mod services;

@@ -2,13 +2,14 @@
 //! are looked after.
 //!
 //! [`events`] consumes `skybus.api.v1`; [`reconciler`] reads the operations that are due; [`rules`]
-//! tells hosts of changed rules; [`audit`] looks now and then whether all fits. What they do
+//! tells hosts of changed rules; [`renewals`] sends again what was lost with a queue; [`audit`] looks now and then whether all fits. What they do
 //! to the rows is in `skybus_store::lifecycle`, one transaction each. Any number of API servers run them.
 
 mod absence;
 pub mod audit;
 pub mod events;
 pub mod reconciler;
+pub mod renewals;
 pub mod rules;
 #[cfg(test)]
 mod testing;

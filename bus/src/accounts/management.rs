@@ -10,7 +10,10 @@ use super::{
     address::{encoded, plain},
     rights::Account,
 };
-use crate::topology::{Argument, Topology};
+use crate::{
+    headless::Shape,
+    topology::{Argument, Topology},
+};
 
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -213,33 +216,41 @@ impl Management {
         answer.json().await.map_err(Error::Unreachable)
     }
 
-    /// Removes a queue with what it holds, and makes it again as it was, with its bindings.
-    ///
-    /// # Errors
-    /// [`Error`]. When it was removed and could not be made again, a later call does not find it: the queue
-    /// has to be declared.
-    pub(crate) async fn renew(&self, queue: &str) -> Result<(), Error> {
-        #[derive(Deserialize)]
-        struct Described {
-            durable: bool,
-            arguments: Map<String, Value>,
+    /// One queue, if it is there.
+    pub(crate) async fn queue(&self, name: &str) -> Result<Option<QueueState>, Error> {
+        match self
+            .ask(Method::GET, &["queues", &self.vhost, name], None)
+            .await
+        {
+            Ok(answer) => answer.json().await.map(Some).map_err(Error::Unreachable),
+            Err(Error::Refused { status: 404, .. }) => Ok(None),
+            Err(error) => Err(error),
         }
-        #[derive(Deserialize)]
-        struct Bound {
-            source: String,
-            routing_key: String,
-        }
+    }
+
+    /// How a queue is declared and bound.
+    pub(crate) async fn shape(&self, queue: &str) -> Result<Shape, Error> {
         let path = ["queues", &self.vhost, queue];
         let answer = self.ask(Method::GET, &path, None).await?;
-        let described: Described = answer.json().await.map_err(Error::Unreachable)?;
+        let mut shape: Shape = answer.json().await.map_err(Error::Unreachable)?;
         let of_queue = ["queues", &self.vhost, queue, "bindings"];
         let answer = self.ask(Method::GET, &of_queue, None).await?;
-        let bindings: Vec<Bound> = answer.json().await.map_err(Error::Unreachable)?;
-        self.delete(&path).await?;
-        let body = json!({ "durable": described.durable, "arguments": described.arguments });
-        self.put(&path, body).await?;
+        shape.bindings = answer.json().await.map_err(Error::Unreachable)?;
         // Every queue is bound to the default exchange, which has no name, by itself.
-        for bound in bindings.iter().filter(|bound| !bound.source.is_empty()) {
+        shape.bindings.retain(|bound| !bound.source.is_empty());
+        Ok(shape)
+    }
+
+    /// Removes a queue with what it holds. One that is not there is no error.
+    pub(crate) async fn remove_queue(&self, queue: &str) -> Result<(), Error> {
+        self.delete(&["queues", &self.vhost, queue]).await
+    }
+
+    /// Makes a queue as it was, with its bindings. Doing it again is harmless.
+    pub(crate) async fn restore_queue(&self, queue: &str, shape: &Shape) -> Result<(), Error> {
+        let body = json!({ "durable": shape.durable, "arguments": shape.arguments });
+        self.put(&["queues", &self.vhost, queue], body).await?;
+        for bound in &shape.bindings {
             let path = ["bindings", &self.vhost, "e", &bound.source, "q", queue];
             let body = json!({ "routing_key": bound.routing_key });
             self.ask(Method::POST, &path, Some(body)).await?;

@@ -7,7 +7,10 @@ use skybus_model::message::Service;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::stage::{consume, host, next, remove};
+use crate::{
+    renewals::Notes,
+    stage::{consume, host, next, remove},
+};
 
 const AGENTS: usize = 50;
 /// A few tries to connect for most. The queue that was declared last was not yet known to the broker's disk
@@ -46,7 +49,7 @@ async fn fifty_agents_come_back_to_their_broker_and_hear_what_was_sent_meanwhile
 
     let management = broker.management().unwrap();
     let mending = token.clone();
-    tokio::spawn(async move { headless::mend(&management, mending).await });
+    tokio::spawn(async move { headless::mend(&management, &Notes::default(), mending).await });
 
     broker.kill().await.unwrap();
     broker.restart().await.unwrap();

@@ -12,6 +12,7 @@ mod herd;
 mod limits;
 mod outage;
 mod relay;
+mod renewals;
 mod rights;
 mod stage;
 mod subscriber;
