@@ -42,7 +42,7 @@ pub struct Shape {
 }
 
 /// One binding of a queue.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Bound {
     /// The exchange.
     pub source: String,
@@ -156,20 +156,32 @@ pub async fn renew<L: Ledger>(
     ledger.finish(&renewal).await.map_err(Error::Ledger)
 }
 
-/// Goes on with what was begun. Nothing is removed here: a queue that nobody leads still, or that has only
-/// just been declared, is left to the looks.
+/// Goes on with what was begun; one that cannot be ended yet holds up no other.
 async fn go_on<L: Ledger>(management: &Management, ledger: &L) -> Result<(), Error<L::Error>> {
+    let mut last = Ok(());
     for renewal in ledger.unfinished().await.map_err(Error::Ledger)? {
-        let queue = renewal.queue.as_str();
-        let there = management.queue(queue).await?;
-        if there.is_some_and(|queue| queue.is_headless()) {
-            continue;
+        if let Err(error) = end(management, ledger, &renewal).await {
+            last = Err(error);
         }
-        tracing::info!(queue, "goes on with making this queue anew");
-        in_time::<L>(management.restore_queue(queue, &renewal.shape)).await?;
-        ledger.finish(&renewal).await.map_err(Error::Ledger)?;
     }
-    Ok(())
+    last
+}
+
+/// Nothing is removed here: a queue that nobody leads still, or that has only just been declared, is left to
+/// the looks.
+async fn end<L: Ledger>(
+    management: &Management,
+    ledger: &L,
+    renewal: &Renewal,
+) -> Result<(), Error<L::Error>> {
+    let queue = renewal.queue.as_str();
+    let there = management.queue(queue).await?;
+    if there.is_some_and(|queue| queue.is_headless()) {
+        return Ok(());
+    }
+    tracing::info!(queue, "goes on with making this queue anew");
+    in_time::<L>(management.restore_queue(queue, &renewal.shape)).await?;
+    ledger.finish(renewal).await.map_err(Error::Ledger)
 }
 
 async fn in_time<L: Ledger>(

@@ -238,6 +238,8 @@ impl Management {
         shape.bindings = answer.json().await.map_err(Error::Unreachable)?;
         // Every queue is bound to the default exchange, which has no name, by itself.
         shape.bindings.retain(|bound| !bound.source.is_empty());
+        // So that two readings can be compared.
+        shape.bindings.sort();
         Ok(shape)
     }
 

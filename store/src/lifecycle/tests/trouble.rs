@@ -296,7 +296,7 @@ async fn what_a_wrong_clock_put_off_is_looked_after(story: Story) {
     let put_off = |by: u64| {
         let until = now.after(std::time::Duration::from_secs(by));
         look_after(&story, operation, move |operation| {
-            operation.wake_at = until
+            operation.wake_at = until;
         })
     };
     assert_eq!(put_off(60).await, Done::Nothing, "somebody has just looked");
