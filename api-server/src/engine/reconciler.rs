@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use skybus_model::{Timestamp, clock::Moment};
 use skybus_store::{
-    lifecycle::overdue::{self, Caretaker, Done},
+    lifecycle::{
+        absence::{self, Forgiven},
+        overdue::{self, Caretaker, Done},
+    },
     operations,
 };
 use tokio_util::sync::CancellationToken;
@@ -24,34 +27,39 @@ const MOST: i64 = 200;
 /// # Errors
 /// None so far: a database that is away is tried again.
 pub async fn run(engine: &Engine, token: CancellationToken) -> anyhow::Result<()> {
-    let mut absence = Absence::new(Moment::now());
+    let mut absent = Absence::new(Moment::now());
     loop {
         tokio::select! {
             () = token.cancelled() => return Ok(()),
             () = tokio::time::sleep(EVERY) => {}
         }
-        if let Err(error) = turn(engine, &mut absence).await {
+        if let Err(error) = turn(engine, &mut absent).await {
             tracing::warn!(%error, "operations cannot be looked after now");
         }
     }
 }
 
-async fn turn(engine: &Engine, absence: &mut Absence) -> skybus_store::Result<()> {
-    match absence.turn(engine.bus.is_well(), Moment::now()) {
+async fn turn(engine: &Engine, absent: &mut Absence) -> skybus_store::Result<()> {
+    let now = Moment::now();
+    match absent.turn(engine.bus.is_well(), now) {
         // Nobody can be told anything, and nobody is to blame: what was said waits in the outbox.
-        Turn::Wait => Ok(()),
-        Turn::Forgive(owed) => {
-            let forgiven = overdue::forgive(&engine.store, owed).await?;
-            absence.forgiven();
-            tracing::info!(
-                ?owed,
-                forgiven,
-                "messages can come and go again; deadlines are moved"
-            );
-            // What waits in the outbox leaves first; only then does silence mean anything again.
+        Turn::Wait(since) => absence::note(&engine.store, since, now.wall).await,
+        Turn::Forgive(ahead) => {
+            let forgiven = absence::clock_was_set(&engine.store, ahead, now.wall).await?;
+            absent.forgiven();
+            tracing::info!(?ahead, forgiven, "the clock was set; deadlines are moved");
             Ok(())
         }
-        Turn::LookAfter => round(engine).await,
+        Turn::LookAfter(witness) => {
+            let over = absence::over(&engine.store, witness, now.wall).await?;
+            absent.ended();
+            let Some(Forgiven { away, operations }) = over else {
+                return round(engine).await;
+            };
+            // What waits in the outbox leaves first; only then does silence mean anything again.
+            tracing::info!(?away, operations, "messages come and go again; deadlines are moved");
+            Ok(())
+        }
     }
 }
 

@@ -3,9 +3,10 @@
 //!
 //! [`accept`]: the API accepts a wish. [`placed`]: a scheduler chose a host. [`reported`]: a host reports.
 //! [`inventory`]: a host says all that it has. [`overdue`]: an API server looks after an operation that has
-//! been silent. [`gone`] and [`failed`] are how it ends. [`mend`]: an audit found that it fell off its path.
+//! been silent; [`absence`]: not while nobody can be told anything. [`gone`] and [`failed`] are how it ends. [`mend`]: an audit found that it fell off its path.
 //! The states themselves and their allowed changes are in `skybus_model::server::transition`.
 
+pub mod absence;
 pub mod accept;
 pub mod failed;
 pub mod gone;

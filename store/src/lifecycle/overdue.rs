@@ -3,8 +3,6 @@
 //! Whoever holds the server's row lock and moves `wake_at` has the lease; a second API server that comes
 //! later finds it moved. There is no other owner, so none can die with it.
 
-use std::time::Duration;
-
 use skybus_model::{
     Fault, FaultCode, Timestamp,
     operation::{Hop, OperationKind, Step},
@@ -13,7 +11,7 @@ use skybus_model::{
 
 use super::{failed, gone, placed, tell_host};
 use crate::{
-    Result, Store, Tx, hops,
+    Result, Tx, hops,
     operations::{self, Operation},
     servers::{self, Server},
     services,
@@ -151,27 +149,4 @@ fn too_late(server: &Server, operation: &Operation) -> Fault {
         operation.kind, server.id
     );
     Fault::new(FaultCode::DeadlinePassed, message)
-}
-
-/// Gives every open operation `time` more, for a time in which no message could leave.
-///
-/// # Errors
-/// [`crate::Error::Broken`] when the database fails.
-pub async fn forgive(store: &Store, time: Duration) -> Result<u64> {
-    let mut tx = store.begin().await?;
-    // Nor is anybody looked after before it can be known who is silent, or later than anybody would be.
-    let now = Timestamp::now();
-    let patience = now.after(skybus_model::message::heartbeat::DOWN_AFTER);
-    let done = sqlx::query(
-        "UPDATE operations SET deadline = deadline + $1, \
-         wake_at = CASE WHEN wake_at < $2 OR wake_at > $3 THEN $2 ELSE wake_at END \
-         WHERE ended_at IS NULL",
-    )
-    .bind(i64::try_from(time.as_micros()).unwrap_or(0))
-    .bind(patience.micros())
-    .bind(now.after(operations::LONGEST_WAIT).micros())
-    .execute(tx.conn())
-    .await?;
-    tx.commit().await?;
-    Ok(done.rows_affected())
 }

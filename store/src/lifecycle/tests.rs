@@ -1,5 +1,6 @@
 //! The life of a server, step by step, with what goes wrong on the way; on both engines.
 
+mod absent;
 mod ends;
 mod failing;
 mod happy;
