@@ -15,7 +15,7 @@ use skybus_model::{
         command::{PortRemove, ServerRemove},
         event::{ComputeInventory, NetworkInventory, PortFact, ServerFact, ServerReport},
     },
-    server::VmState,
+    server::{Power, VmState},
 };
 
 use super::{repair, reported};
@@ -50,8 +50,12 @@ pub async fn suspects(store: &Store, inventory: &ComputeInventory) -> Result<Vec
     let mut known = HashSet::new();
     for server in wanted {
         known.insert(server.id);
+        // One that runs as was wished is in ERROR only for what came late.
+        let failed = server.state.vm == VmState::Error;
         let fits = there.get(&server.id).is_some_and(|fact| {
-            fact.busy || fact.generation >= server.generation && fact.power == server.power
+            let late = failed && fact.power == Power::Running;
+            let current = fact.generation >= server.generation;
+            fact.busy || current && fact.power == server.power && !late
         });
         if !fits {
             suspects.push(server.id);

@@ -11,7 +11,7 @@ use skybus_model::{
     },
     operation::{Hop, OperationKind, Step},
     order::{Verdict, judge},
-    server::{Desired, Power, Task, VmState, transition},
+    server::{Desired, Power, ServerState, VmState, transition},
 };
 
 use super::{accept::event, failed, gone};
@@ -135,16 +135,13 @@ async fn settle(
         };
         return gone::from_host(tx, server, operation).await;
     }
+    follow(server, after);
     if after == before && fault.is_none() {
         return servers::save(tx, server).await;
     }
     server.state = after;
     server.updated_at = now;
     explain(server, fault, now);
-    if before.task != Some(Task::PoweringOff) && after.vm == VmState::Stopped {
-        // The guest turned itself off. That is its owner's will: repair never raises it again.
-        server.desired = Desired::Stopped;
-    }
     if after.vm == VmState::Active && server.launched_at.is_none() {
         server.launched_at = Some(now);
     }
@@ -160,6 +157,18 @@ async fn settle(
         operations::save(tx, &operation).await?;
     }
     Ok(())
+}
+
+/// A settled server is wished to be what it is. A guest that turned itself off: that is its owner's will, and
+/// repair never raises it again. One that runs after all, for its start came later than its deadline, or was
+/// forgotten with a database that was restored: repair must not switch it off under its user's hands. Whoever
+/// asked for something else since has made this report an old one.
+fn follow(server: &mut Server, after: ServerState) {
+    match (after.task, after.vm) {
+        (None, VmState::Active) => server.desired = Desired::Running,
+        (None, VmState::Stopped) => server.desired = Desired::Stopped,
+        _ => {}
+    }
 }
 
 fn explain(server: &mut Server, fault: Option<&Fault>, now: Timestamp) {

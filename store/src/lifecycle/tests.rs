@@ -4,6 +4,7 @@ mod absent;
 mod ends;
 mod failing;
 mod happy;
+mod late;
 mod stuck;
 mod trouble;
 
@@ -190,6 +191,17 @@ impl Story {
         let outcome = reported::port(&mut tx, &report, host).await.unwrap();
         tx.commit().await.unwrap();
         outcome
+    }
+
+    /// The newest message of this kind that a host was sent, or is to be.
+    pub(crate) async fn last_told(&self, kind: &str) -> serde_json::Value {
+        let sql = "SELECT body FROM outbox WHERE kind = $1 ORDER BY made_at DESC, id DESC LIMIT 1";
+        let body: String = sqlx::query_scalar(sql)
+            .bind(kind.to_owned())
+            .fetch_one(self.cloud.store.pool())
+            .await
+            .unwrap();
+        serde_json::from_str(&body).unwrap()
     }
 
     /// The API accepts a request; what left with it, or why it was refused.
