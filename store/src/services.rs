@@ -131,11 +131,18 @@ fn micros(time: std::time::Duration) -> i64 {
     i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// Notes that a service was heard.
+/// Notes that a service was heard. One whose reports would not be believed counts as silent: what was given
+/// to its host goes elsewhere.
 ///
 /// # Errors
 /// [`Error::Broken`] when the database fails.
 pub async fn heard(tx: &mut Tx, beat: &HostBeat, at: Timestamp) -> Result<()> {
+    if !beat.order.is_credible(at) {
+        tracing::warn!(host = %beat.host, service = beat.service, epoch = beat.order.epoch,
+            "began in a far future by its clock, and counts as silent: set the clock right and start \
+             the worker again");
+        return Ok(());
+    }
     sqlx::query(
         "INSERT INTO services (id, host, service, zone, version, epoch, last_seen) \
          VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (host, service) DO UPDATE SET \

@@ -5,10 +5,12 @@
 
 use std::{fmt, str::FromStr};
 
-use skybus_model::{Generation, HostName, Timestamp, id::ServerId};
+use skybus_model::{
+    Generation, HostName, Timestamp, id::ServerId, message::event::ServerReport, server::Power,
+};
 use sqlx::any::AnyRow;
 
-use crate::{Engine, Result, Store, Tx, row::Columns};
+use crate::{Engine, Result, Store, Tx, lifecycle::mend, row::Columns};
 
 /// What is amiss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,5 +167,25 @@ pub async fn told(tx: &mut Tx, stray: &Stray, at: Timestamp) -> Result<()> {
         .bind(at.micros())
         .execute(tx.conn())
         .await?;
+    Ok(())
+}
+
+/// A host reports of a machine without a row. Where it was told to remove it, this may be a refusal: it has
+/// begun newer wishes than the one that its inventory showed as fulfilled. Then it is told once more, at a
+/// generation that outweighs these.
+///
+/// # Errors
+/// [`crate::Error::Broken`] when the database fails.
+pub async fn answered(tx: &mut Tx, report: &ServerReport, sender: &HostName) -> Result<()> {
+    if *sender != report.host || report.power == Power::Absent {
+        return Ok(());
+    }
+    let Some(stray) = load(tx, sender, report.server).await? else {
+        return Ok(());
+    };
+    let refused = report.generation > stray.seen.generation.next();
+    if stray.seen.what == What::Unknown && stray.told_at.is_some() && refused {
+        mend::remove_unknown(tx, sender, report.server, report.generation).await?;
+    }
     Ok(())
 }

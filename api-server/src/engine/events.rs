@@ -83,7 +83,7 @@ async fn server(
 async fn port(engine: &Engine, delivery: &Delivery, sender: &HostName) -> Result<Outcome, Refused> {
     let report: PortReport = delivery.decode()?;
     let mut tx = engine.store.begin().await?;
-    let outcome = reported::port(&mut tx, &report, sender).await?;
+    let outcome = reported::port(&mut tx, &report, sender, &delivery.context).await?;
     engine.relay.push(tx.commit().await?);
     Ok(outcome)
 }
@@ -96,6 +96,9 @@ async fn servers_of(
     let report: ComputeInventory = delivery.decode()?;
     if report.host != *sender {
         return Ok(Outcome::NotTheirs);
+    }
+    if !inventory::is_credible(sender, report.order) {
+        return Ok(Outcome::Incredible);
     }
     let mut orphans = 0;
     let mut seen = Vec::new();
@@ -128,6 +131,9 @@ async fn ports_of(
     if report.host != *sender {
         return Ok(Outcome::NotTheirs);
     }
+    if !inventory::is_credible(sender, report.order) {
+        return Ok(Outcome::Incredible);
+    }
     let mut tx = engine.store.begin().await?;
     let repairs = inventory::ports(&mut tx, &report, &delivery.context).await?;
     engine.relay.push(tx.commit().await?);
@@ -146,5 +152,6 @@ const fn word(outcome: Outcome) -> &'static str {
         Outcome::Recorded => "recorded",
         Outcome::Old => "old",
         Outcome::NotTheirs => "not-theirs",
+        Outcome::Incredible => "incredible",
     }
 }

@@ -105,7 +105,7 @@ impl Journal {
             .max_connections(1)
             .connect_with(options.clone())
             .await?;
-        let epoch = epoch::begin(&writer).await?;
+        let epoch = epoch::begin(&writer, Timestamp::now()).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(4)
             .connect_with(options)
@@ -117,7 +117,7 @@ impl Journal {
         })
     }
 
-    /// Counts the openings of this journal.
+    /// Grows with each opening of this journal.
     #[must_use]
     pub const fn epoch(&self) -> i64 {
         self.epoch

@@ -317,6 +317,33 @@ async fn a_guest_that_nobody_knows_is_reported_and_left_alone() {
     assert_eq!(bench.driver.list(&host()).await, []);
 }
 
+/// The inventory shows what was fulfilled, and a removal counts against what was begun.
+#[tokio::test]
+async fn a_removal_that_is_too_old_is_answered_with_what_it_must_outweigh() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut bench = Bench::new(dir.path()).await;
+    let boot = wish("vm", 1, Desired::Running);
+    bench.ensure(&boot).await;
+    bench.settle().await;
+    let mut fails = next(&boot, Desired::Running, Some(Restart::Hard));
+    fails.generation = Generation(5);
+    fails.spec.name = "fake-fail".to_owned();
+    bench.ensure(&fails).await;
+    assert!(bench.settle().await[0].fault.is_some());
+    let shown = bench.inventory().await.servers[0].generation;
+    assert_eq!(shown, Generation(1));
+
+    bench.remove(boot.spec.id, shown.next().0).await;
+    let refusal = bench.settle().await.remove(0);
+    assert_eq!(refusal.generation, Generation(5));
+    assert_ne!(refusal.power, Power::Absent);
+    bench
+        .remove(boot.spec.id, refusal.generation.next().0)
+        .await;
+    assert_eq!(bench.settle().await[0].power, Power::Absent);
+    assert!(bench.inventory().await.servers.is_empty());
+}
+
 #[tokio::test]
 async fn a_server_whose_record_was_lost_is_taken_over_and_not_removed_when_something_fails() {
     let dir = tempfile::tempdir().unwrap();

@@ -86,7 +86,14 @@ pub(super) async fn repair_unknown(
         );
         return Ok(Outcome::Left(text));
     }
-    mend::remove_unknown(tx, host, server, stray.seen.generation).await?;
+    if !mend::remove_unknown(tx, host, server, stray.seen.generation).await? {
+        let text = format!(
+            "{host} claims to have heard of {} changes of it, which cannot be true: it would not listen; \
+             remove the machine by hand, and look after the host's account",
+            stray.seen.generation.0
+        );
+        return Ok(Outcome::Left(text));
+    }
     strays::told(tx, &stray, look.now).await?;
     let text = "its host is told to remove it; it is found again if it is still there in 10 min";
     Ok(Outcome::Repaired(text.to_owned()))

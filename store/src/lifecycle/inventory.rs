@@ -5,10 +5,13 @@
 //! only remembered ([`crate::strays`]), for a person to look at: a database that was restored from a backup
 //! must not kill guests.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+};
 
 use skybus_model::{
-    Generation, HostName,
+    Generation, HostName, Order, Timestamp,
     id::{PortId, ServerId},
     message::{
         Context, Outgoing,
@@ -36,6 +39,18 @@ pub struct Repairs {
     pub removed: usize,
     /// Unknown to the database; left alone.
     pub orphans: usize,
+}
+
+/// Whether an inventory of `host` with this order is to be heard: no honest host counts too far.
+#[must_use]
+pub fn is_credible(host: &HostName, order: Order) -> bool {
+    let credible = order.is_credible(Timestamp::now());
+    if !credible {
+        let epoch = order.epoch;
+        tracing::warn!(%host, epoch, "shows an inventory of a far future, and is not believed: set its \
+            clock right and start its workers again");
+    }
+    credible
 }
 
 /// Which servers of a compute host's inventory need a look: most inventories need none, and take one
@@ -107,7 +122,10 @@ pub async fn server(
         let Some(fact) = fact else {
             return Ok(Repairs::default());
         };
-        let generation = row.generation.max(fact.generation);
+        let Some(generation) = row.generation.outweighing(fact.generation) else {
+            incredible(host, &id, fact.generation);
+            return Ok(Repairs::default());
+        };
         let remove = ServerRemove {
             operation: None,
             server: id,
@@ -119,7 +137,8 @@ pub async fn server(
             ..Repairs::default()
         });
     }
-    if !operations::open_of(tx, id).await?.is_empty() || inventory.order <= row.recorded {
+    let is_news = inventory.order.is_news(row.recorded, Timestamp::now());
+    if !is_news || !operations::open_of(tx, id).await?.is_empty() {
         return Ok(Repairs::default());
     }
     match fact {
@@ -169,12 +188,27 @@ pub async fn ports(
         .map(|fact| (fact.port, fact))
         .collect();
     let mut specs = Specs::default();
+    let mut behind = Vec::new();
     for port in ports::on_host(tx.conn(), host).await? {
         let has = there.remove(&port.id);
         // Also one whose last command failed there: it was not tried again since.
-        let current = !port.leaving && inventory.order > port.order;
-        if current && has.is_none_or(|fact| fact.generation < port.generation) {
-            binding::ensure(tx, &mut specs, &port, None, context).await?;
+        let current = !port.leaving && inventory.order.is_news(port.order, Timestamp::now());
+        match has.map(|fact| fact.generation) {
+            Some(heard) if heard > port.generation => behind.push((port, heard)),
+            Some(heard) if heard == port.generation => {}
+            _ if current => {
+                binding::ensure(tx, &mut specs, &port, None, context).await?;
+                repairs.ensured += 1;
+            }
+            _ => {}
+        }
+    }
+    // Subnets are locked in this order everywhere.
+    behind.sort_by_key(|(port, _)| (port.subnet, port.id));
+    for (port, heard) in behind {
+        if port.generation.outweighing(heard).is_none() {
+            incredible(host, &port.id, heard);
+        } else if binding::catch_up(tx, &mut specs, &port, (host, heard), context).await? {
             repairs.ensured += 1;
         }
     }
@@ -187,13 +221,22 @@ pub async fn ports(
     Ok(repairs)
 }
 
+fn incredible(host: &HostName, of: &dyn fmt::Display, generation: Generation) {
+    tracing::warn!(%host, %of, generation = generation.0, "shows a generation that cannot be true; \
+        nothing is told to it about this: somebody else may have its account");
+}
+
 async fn unwanted(tx: &mut Tx, fact: &PortFact, host: &HostName) -> Result<Option<PortRemove>> {
-    let generation = match ports::get(tx.conn(), fact.port, Scope::Everything).await {
+    let ours = match ports::get(tx.conn(), fact.port, Scope::Everything).await {
         Ok(port) if port.host.as_ref() == Some(host) => return Ok(None),
-        Ok(port) => port.generation.max(fact.generation),
+        Ok(port) => port.generation,
         // The row went with its server. A port holds nothing that could be lost.
-        Err(Error::NotFound(_)) => fact.generation.next(),
+        Err(Error::NotFound(_)) => Generation::default(),
         Err(error) => return Err(error),
+    };
+    let Some(generation) = ours.outweighing(fact.generation) else {
+        incredible(host, &fact.port, fact.generation);
+        return Ok(None);
     };
     Ok(Some(PortRemove {
         operation: None,

@@ -138,7 +138,8 @@ pub async fn ensure(tx: &mut Tx, server: &Server, key: &PathKey) -> Result<()> {
     super::repair(tx, server, key, &Context::begin()).await
 }
 
-/// Tells a host to remove a machine that has no row.
+/// Tells a host to remove a machine that has no row, and of which it has heard `generation`. Returns whether
+/// it was told: nothing outweighs a generation that cannot be true.
 ///
 /// # Errors
 /// [`crate::Error::Broken`] when the database fails.
@@ -147,12 +148,16 @@ pub async fn remove_unknown(
     host: &skybus_model::HostName,
     server: ServerId,
     generation: skybus_model::Generation,
-) -> Result<()> {
+) -> Result<bool> {
+    let Some(generation) = skybus_model::Generation::default().outweighing(generation) else {
+        return Ok(false);
+    };
     let command = ServerRemove {
         operation: None,
         server,
-        generation: generation.next(),
+        generation,
     };
     tx.send(Outgoing::to_host(host, &command, &Context::begin()))
-        .await
+        .await?;
+    Ok(true)
 }

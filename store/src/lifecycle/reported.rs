@@ -1,8 +1,10 @@
 //! A host reports. Only what is newer than what is recorded, about the current generation, and from the
 //! host that the row names, changes anything.
 
+use std::fmt;
+
 use skybus_model::{
-    Fault, FaultCode, Generation, HostName, Timestamp,
+    Fault, FaultCode, Generation, HostName, Order, Timestamp,
     id::ServerId,
     message::{
         Context, Outgoing,
@@ -20,10 +22,13 @@ use crate::{
     networks::{
         Scope,
         binding::{self, Recorded},
-        ports, subnets,
+        ports,
+        spec::Specs,
+        subnets,
     },
     operations::{self, Operation},
     servers::{self, Server},
+    strays,
 };
 
 /// What became of a report.
@@ -35,6 +40,8 @@ pub enum Outcome {
     Old,
     /// The sender has no say in what it reports about.
     NotTheirs,
+    /// No honest host counts as far as this one claims to have: it is dropped.
+    Incredible,
 }
 
 /// Records what a host says of a server. `sender` is the host in the routing key, which the broker has
@@ -50,7 +57,10 @@ pub async fn server(
 ) -> Result<Outcome> {
     let mut server = match servers::load(tx, report.server).await {
         Ok(server) => server,
-        Err(Error::NotFound(_)) => return Ok(Outcome::NotTheirs),
+        Err(Error::NotFound(_)) => {
+            strays::answered(tx, report, sender).await?;
+            return Ok(Outcome::NotTheirs);
+        }
         Err(error) => return Err(error),
     };
     if *sender != report.host || server.host.as_ref() != Some(sender) {
@@ -62,9 +72,14 @@ pub async fn server(
         server.recorded,
         report.generation,
         report.order,
+        Timestamp::now(),
     ) {
         Verdict::Apply => {}
         Verdict::Repeated | Verdict::Overtaken => return Ok(Outcome::Old),
+        Verdict::Incredible => {
+            warn(sender, &report.server, report.generation, report.order);
+            return Ok(Outcome::Incredible);
+        }
     }
     server.recorded = report.order;
     server.power = report.power;
@@ -87,10 +102,22 @@ pub async fn server(
     Ok(Outcome::Recorded)
 }
 
+/// Says that a host's report is dropped, and what can be done.
+fn warn(host: &HostName, of: &dyn fmt::Display, generation: Generation, order: Order) {
+    tracing::warn!(
+        %host, %of, generation = generation.0, epoch = order.epoch, seq = order.seq,
+        "reports what cannot be true, and is not believed: set its clock right and start its workers \
+         again; if that does not help, somebody else may have its account"
+    );
+}
+
 /// The host has heard more than the database remembers: it was restored from a backup. What is still
 /// wished is wished again, at a generation that counts.
 async fn catch_up(tx: &mut Tx, server: &mut Server, heard: Generation) -> Result<()> {
-    server.generation = heard.next();
+    let Some(generation) = server.generation.outweighing(heard) else {
+        return Ok(());
+    };
+    server.generation = generation;
     for mut open in operations::open_of(tx, server.id).await? {
         open.generation = server.generation;
         open.wake_at = Timestamp::now();
@@ -110,7 +137,10 @@ async fn fence(
     if *sender != report.host || report.power == Power::Absent {
         return Ok(());
     }
-    let generation = server.generation.max(report.generation);
+    let Some(generation) = server.generation.outweighing(report.generation) else {
+        warn(sender, &report.server, report.generation, report.order);
+        return Ok(());
+    };
     let remove = ServerRemove {
         operation: None,
         server: server.id,
@@ -195,7 +225,12 @@ fn explain(server: &mut Server, fault: Option<&Fault>, now: Timestamp) {
 ///
 /// # Errors
 /// [`Error::Broken`] when the database fails.
-pub async fn port(tx: &mut Tx, report: &PortReport, sender: &HostName) -> Result<Outcome> {
+pub async fn port(
+    tx: &mut Tx,
+    report: &PortReport,
+    sender: &HostName,
+    context: &Context,
+) -> Result<Outcome> {
     if *sender != report.host {
         return Ok(Outcome::NotTheirs);
     }
@@ -208,13 +243,18 @@ pub async fn port(tx: &mut Tx, report: &PortReport, sender: &HostName) -> Result
     if let Some(server) = port.server {
         servers::load(tx, server).await?;
     }
-    if report.state == PortState::Absent {
+    let is_behind = report.generation > port.generation;
+    if report.state == PortState::Absent || is_behind {
         subnets::lock(tx, port.subnet).await?;
     }
     match binding::record(tx, report).await? {
         Recorded::News => {}
         Recorded::Old => return Ok(Outcome::Old),
         Recorded::NotTheirs => return Ok(Outcome::NotTheirs),
+        Recorded::Incredible => {
+            warn(sender, &report.port, report.generation, report.order);
+            return Ok(Outcome::Incredible);
+        }
     }
     let Some(id) = port.server else {
         return Ok(Outcome::Recorded);
@@ -227,6 +267,11 @@ pub async fn port(tx: &mut Tx, report: &PortReport, sender: &HostName) -> Result
         (PortState::Absent, _) => port_gone(tx, id, &port).await?,
         (PortState::Down, Some(fault)) => port_failed(tx, id, fault).await?,
         _ => {}
+    }
+    if is_behind {
+        // Unless it has gone with its server by now.
+        let heard = (sender, report.generation);
+        binding::catch_up(tx, &mut Specs::default(), &port, heard, context).await?;
     }
     Ok(Outcome::Recorded)
 }

@@ -3,8 +3,10 @@
 mod absent;
 mod ends;
 mod failing;
+mod forged;
 mod happy;
 mod late;
+mod restored;
 mod stuck;
 mod trouble;
 
@@ -28,7 +30,10 @@ use super::{
 };
 use crate::{
     hosts::{self, Ratios},
-    networks::ports::{self, Port},
+    networks::{
+        Scope,
+        ports::{self, Port},
+    },
     operations::{self, Operation},
     servers::{self, Server},
     testing::{SMALL, TestCloud, TestStore},
@@ -166,18 +171,31 @@ impl Story {
         outcome
     }
 
-    /// The network agent of `host` reports on the server's only port.
+    /// The network agent of `host` reports on the server's only port, as it is wished by now.
     pub(crate) async fn report_port(
         &mut self,
         port: &Port,
         host: &HostName,
         state: PortState,
     ) -> Outcome {
+        let now = ports::get(self.cloud.store.pool(), port.id, Scope::Everything).await;
+        let generation = now.unwrap().generation;
+        let report = self.port_report(port, host, state, generation);
+        self.send_port(&report).await
+    }
+
+    fn port_report(
+        &mut self,
+        port: &Port,
+        host: &HostName,
+        state: PortState,
+        generation: Generation,
+    ) -> PortReport {
         self.seq += 1;
-        let report = PortReport {
+        PortReport {
             port: port.id,
             operation: None,
-            generation: Generation(i64::MAX),
+            generation,
             order: Order {
                 epoch: 1,
                 seq: self.seq,
@@ -186,9 +204,15 @@ impl Story {
             state,
             fault: None,
             hops: Vec::new(),
-        };
+        }
+    }
+
+    async fn send_port(&self, report: &PortReport) -> Outcome {
         let mut tx = self.cloud.store.begin().await.unwrap();
-        let outcome = reported::port(&mut tx, &report, host).await.unwrap();
+        let context = Context::begin();
+        let outcome = reported::port(&mut tx, report, &report.host, &context)
+            .await
+            .unwrap();
         tx.commit().await.unwrap();
         outcome
     }

@@ -161,6 +161,8 @@ pub enum Recorded {
     Old,
     /// The port does not exist, or another host serves it: the sender has no say in it.
     NotTheirs,
+    /// No honest host counts as far as this one claims to have.
+    Incredible,
 }
 
 /// Records what a host says of a port.
@@ -176,9 +178,17 @@ pub async fn record(tx: &mut Tx, report: &PortReport) -> Result<Recorded> {
     if port.host.as_ref() != Some(&report.host) {
         return Ok(Recorded::NotTheirs);
     }
-    if order::judge(port.generation, port.order, report.generation, report.order) != Verdict::Apply
-    {
-        return Ok(Recorded::Old);
+    let now = Timestamp::now();
+    match order::judge(
+        port.generation,
+        port.order,
+        report.generation,
+        report.order,
+        now,
+    ) {
+        Verdict::Apply => {}
+        Verdict::Repeated | Verdict::Overtaken => return Ok(Recorded::Old),
+        Verdict::Incredible => return Ok(Recorded::Incredible),
     }
     let status = match report.state {
         PortState::Up => ACTIVE,
@@ -187,15 +197,17 @@ pub async fn record(tx: &mut Tx, report: &PortReport) -> Result<Recorded> {
     let done = sqlx::query(
         "UPDATE ports SET status = $2, epoch = $3, seq = $4, updated_at = $5 \
          WHERE id = $1 AND host = $6 AND generation = $7 \
-         AND (epoch < $3 OR (epoch = $3 AND seq < $4))",
+         AND (epoch < $3 OR (epoch = $3 AND seq < $4) OR (epoch = $8 AND seq = $9))",
     )
     .bind(port.id.to_string())
     .bind(status)
     .bind(report.order.epoch)
     .bind(report.order.seq)
-    .bind(Timestamp::now().micros())
+    .bind(now.micros())
     .bind(report.host.as_str().to_owned())
     .bind(port.generation.0)
+    .bind(port.order.epoch)
+    .bind(port.order.seq)
     .execute(tx.conn())
     .await?;
     Ok(if done.rows_affected() == 1 {
@@ -203,4 +215,51 @@ pub async fn record(tx: &mut Tx, report: &PortReport) -> Result<Recorded> {
     } else {
         Recorded::Old
     })
+}
+
+/// A port's host has `heard` more of it than the database remembers: it was restored from a backup. What is
+/// still wished is said again, at a generation that counts: else every change to come would be older than
+/// what the host has applied. Returns whether it was. Whoever has changed the port's row has locked its subnet
+/// before.
+///
+/// # Errors
+/// [`Error::Broken`] when the database fails.
+pub async fn catch_up(
+    tx: &mut Tx,
+    specs: &mut Specs,
+    port: &Port,
+    (host, heard): (&HostName, Generation),
+    context: &Context,
+) -> Result<bool> {
+    let Some(generation) = port.generation.outweighing(heard) else {
+        return Ok(false);
+    };
+    subnets::lock(tx, port.subnet).await?;
+    let done = sqlx::query(
+        "UPDATE ports SET generation = $2, updated_at = $3 \
+         WHERE id = $1 AND host = $4 AND generation < $5",
+    )
+    .bind(port.id.to_string())
+    .bind(generation.0)
+    .bind(Timestamp::now().micros())
+    .bind(host.as_str().to_owned())
+    .bind(heard.0)
+    .execute(tx.conn())
+    .await?;
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    let port = ports::get(tx.conn(), port.id, Scope::Everything).await?;
+    if port.leaving {
+        let command = PortRemove {
+            operation: None,
+            port: port.id,
+            network: port.network,
+            generation,
+        };
+        tx.send(Outgoing::to_host(host, &command, context)).await?;
+    } else {
+        ensure(tx, specs, &port, None, context).await?;
+    }
+    Ok(true)
 }

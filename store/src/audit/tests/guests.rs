@@ -5,7 +5,7 @@ use skybus_model::{
     id::ServerId,
     message::{
         Context,
-        event::{ComputeInventory, ServerFact},
+        event::{ComputeInventory, ServerFact, ServerReport},
     },
     server::{Power, Request},
 };
@@ -13,13 +13,18 @@ use skybus_model::{
 use super::{Kind, Look, Outcome, repaired};
 use crate::{
     lifecycle::{
-        inventory,
+        inventory, reported,
         tests::{Story, on_both},
     },
     strays,
 };
 
-on_both! { an_unknown_guest_is_removed_late_and_only_when_asked a_guest_that_stays_missing }
+on_both! {
+    an_unknown_guest_is_removed_late_and_only_when_asked
+    a_guest_that_stays_missing
+    a_refused_removal_is_said_again_so_that_it_counts
+    nothing_is_told_against_a_generation_that_cannot_be_true
+}
 
 /// So many seconds from now; here nobody sends the messages, whose waiting is another finding.
 fn after(seconds: u64) -> Look {
@@ -108,4 +113,49 @@ async fn a_guest_that_stays_missing(mut story: Story) {
     assert_eq!(findings.len(), 1);
     story.ask(server, Request::RebootHard).await.unwrap();
     assert_eq!(story.mend(&findings[0], &later).await, Outcome::Gone);
+}
+
+/// The host has begun more than its inventory shows as fulfilled, and refuses what is older than that.
+async fn a_refused_removal_is_said_again_so_that_it_counts(story: Story) {
+    let stranger = ServerFact {
+        server: ServerId::random(),
+        generation: Generation(4),
+        power: Power::Running,
+        busy: false,
+    };
+    story.shows(2, vec![stranger.clone()]).await;
+    let refusal = ServerReport {
+        server: stranger.server,
+        operation: None,
+        generation: Generation(9),
+        order: Order { epoch: 2, seq: 2 },
+        host: story.a.clone(),
+        power: Power::Running,
+        fault: None,
+        hops: Vec::new(),
+    };
+    assert_eq!(story.send(&refusal).await, reported::Outcome::NotTheirs);
+    let told = story.told("server.remove/1").await;
+    assert_eq!(told, 0, "nobody has asked for its end");
+    repaired(&story.one(&after(7200), Kind::GuestUnknown, &[]).await);
+    let told = story.last_told("server.remove/1").await;
+    assert_eq!(told["generation"], 5);
+    assert_eq!(story.send(&refusal).await, reported::Outcome::NotTheirs);
+    let told = story.last_told("server.remove/1").await;
+    assert_eq!(told["generation"], 10);
+}
+
+async fn nothing_is_told_against_a_generation_that_cannot_be_true(story: Story) {
+    let stranger = ServerFact {
+        server: ServerId::random(),
+        generation: Generation(i64::MAX),
+        power: Power::Running,
+        busy: false,
+    };
+    story.shows(2, vec![stranger]).await;
+    let left = story.one(&after(7200), Kind::GuestUnknown, &[]).await;
+    let reason = format!("{left:?}");
+    assert!(reason.contains("cannot be true"), "{reason}");
+    assert!(matches!(left, Outcome::Left(_)), "{reason}");
+    assert_eq!(story.told("server.remove/1").await, 0);
 }

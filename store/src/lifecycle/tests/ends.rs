@@ -126,10 +126,7 @@ async fn a_leaving_port_is_not_brought_back(mut story: Story) {
     );
     let inventory = NetworkInventory {
         host: host.clone(),
-        order: Order {
-            epoch: i64::MAX,
-            seq: 1,
-        },
+        order: Order { epoch: 2, seq: 1 },
         ports: Vec::new(),
     };
     let repairs = inventory::ports(&mut tx, &inventory, &Context::begin())

@@ -12,6 +12,7 @@ use skybus_model::{
 use super::{Story, keys, on_both};
 use crate::lifecycle::{
     inventory,
+    absence,
     overdue::{self, Done},
     reported::Outcome,
 };
