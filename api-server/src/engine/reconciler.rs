@@ -57,7 +57,11 @@ async fn turn(engine: &Engine, absent: &mut Absence) -> skybus_store::Result<()>
                 return round(engine).await;
             };
             // What waits in the outbox leaves first; only then does silence mean anything again.
-            tracing::info!(?away, operations, "messages come and go again; deadlines are moved");
+            tracing::info!(
+                ?away,
+                operations,
+                "messages come and go again; deadlines are moved"
+            );
             Ok(())
         }
     }

@@ -121,6 +121,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_newest_command_is_kept_to_tell_how_late_it_is_at_least() {
+        let writer = SqlitePool::connect("sqlite::memory:").await.unwrap();
+        assert_eq!(begin(&writer, at(NOW)).await.unwrap(), NOW);
+        for second in [10, 20] {
+            let insert = "INSERT INTO inbox (id, kind, routing_key, body, request_id, traceparent, at, \
+                          finished) VALUES ($1, '', '', x'', '', '', $2, $2)";
+            let row = sqlx::query(insert).bind(second.to_string());
+            let row = row.bind(at(NOW + second).micros()).execute(&writer);
+            row.await.unwrap();
+        }
+        // The clock is ahead, and then behind; both are set right at last.
+        assert_eq!(begin(&writer, at(NOW + YEAR)).await.unwrap(), NOW + YEAR);
+        let left: Vec<String> = sqlx::query_scalar("SELECT id FROM inbox")
+            .fetch_all(&writer)
+            .await
+            .unwrap();
+        assert_eq!(left, ["20"]);
+        assert_eq!(begin(&writer, at(0)).await.unwrap(), NOW + YEAR + 1);
+        assert_eq!(begin(&writer, at(NOW + 60)).await.unwrap(), NOW + 60);
+    }
+
+    #[tokio::test]
     async fn a_host_that_was_put_back_to_a_snapshot_is_ahead_of_its_former_life() {
         let dir = tempfile::tempdir().unwrap();
         let open = async |path, second| {

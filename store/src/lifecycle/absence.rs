@@ -100,7 +100,10 @@ async fn is_left(store: &Store, now: Timestamp) -> Result<bool> {
 /// [`crate::Error::Broken`] when the database fails.
 pub async fn clock_was_set(store: &Store, ahead: Duration, now: Timestamp) -> Result<u64> {
     let mut tx = store.begin().await?;
-    let before = Timestamp(now.micros().saturating_sub(Timestamp(0).after(ahead).micros()));
+    let before = Timestamp(
+        now.micros()
+            .saturating_sub(Timestamp(0).after(ahead).micros()),
+    );
     let operations = forgive(&mut tx, before, now).await?;
     tx.commit().await?;
     Ok(operations)

@@ -11,8 +11,7 @@ use skybus_model::{
 
 use super::{Story, keys, on_both};
 use crate::lifecycle::{
-    inventory,
-    absence,
+    absence, inventory,
     overdue::{self, Done},
     reported::Outcome,
 };
