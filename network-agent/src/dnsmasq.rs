@@ -79,11 +79,9 @@ impl Dnsmasq {
     pub fn converge(&self, network: &Network, changes: &mut Changes) -> Result<(), Error> {
         let configuration = dhcp::configuration(network, &self.directory);
         let machines = dhcp::machines(network);
-        let old = self.read("machines");
-        let same = self.read("conf").as_ref() == Some(&configuration);
-        let takeover = match (self.running(), &old) {
-            (Some(_), Some(old)) if same => dhcp::takeover(old, &machines),
-            _ => Takeover::Restart,
+        let takeover = match self.running() {
+            Some(_) => self.takeover(&configuration, &machines),
+            None => Takeover::Restart,
         };
         if takeover == Takeover::Nothing {
             return Ok(());
@@ -99,11 +97,26 @@ impl Dnsmasq {
                 self.write("conf", &configuration)?;
                 self.write("machines", &machines)?;
                 match self.running() {
-                    Some(pid) if takeover == Takeover::Reread => Ok(process::reread(pid)?),
-                    _ => self.restart(),
+                    Some(pid) if takeover == Takeover::Reread => process::reread(pid)?,
+                    _ => self.restart()?,
                 }
+                self.write("conf.told", &configuration)?;
+                Ok(self.write("machines.told", &machines)?)
             },
         )
+    }
+
+    /// What it takes. Whoever wrote the files may have died before it told anybody, so what was told is
+    /// kept beside them, and only where both agree is it known what dnsmasq has read.
+    fn takeover(&self, configuration: &str, machines: &str) -> Takeover {
+        let same =
+            ["conf", "conf.told"].map(|name| self.read(name).as_deref() == Some(configuration));
+        match ["machines", "machines.told"].map(|name| self.read(name)) {
+            [Some(written), Some(told)] if same == [true, true] => {
+                dhcp::takeover(&[&written, &told], machines)
+            }
+            _ => Takeover::Restart,
+        }
     }
 
     fn restart(&self) -> Result<(), Error> {

@@ -51,6 +51,28 @@ fn a_machine_gets_its_address_and_an_address_can_move_to_another_machine() {
 }
 
 #[test]
+fn a_machine_is_served_though_its_worker_died_before_dhcp_was_told() {
+    if !lab::possible() {
+        return;
+    }
+    let mut cloud = Cloud::new();
+    let spec = lab::network_spec();
+    let (a, b) = (lab::port(&spec, 2, &[]), lab::port(&spec, 3, &[]));
+    cloud.converge(vec![cloud.network(std::slice::from_ref(&a))]);
+    // The list is written, and then there is nobody to give the signal.
+    let both = cloud.network(&[a, b.clone()]);
+    let list = cloud
+        .linux
+        .run_directory()
+        .join(both.namespace())
+        .join("machines");
+    fs::write(list, skybus_network::dhcp::machines(&both)).unwrap();
+    cloud.converge(vec![both.clone()]);
+    assert_eq!(Lease::ask(&Guest::plugged(&b)).address, b.address);
+    assert_eq!(cloud.converge(vec![both]), Vec::<String>::new());
+}
+
+#[test]
 fn doing_it_again_changes_nothing_and_drift_is_repaired() {
     if !lab::possible() {
         return;
