@@ -1,7 +1,10 @@
 //! The running worker: it hears commands, keeps them in the journal, lets the [worker](crate::worker)
 //! work, and says every few seconds that it is alive.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use anyhow::Context as _;
 use skybus_bus::{
@@ -22,21 +25,25 @@ use skybus_role::Role;
 use tokio::sync::{Notify, watch};
 
 use crate::{
+    announce,
     config::{Config, DriverKind},
     driver::Driver,
     linux::Linux,
     metadata::Upstream,
     orphans::Orphans,
-    record,
+    record::{self, Records},
     report::Reporter,
-    worker::Worker,
+    worker::{Floating, Worker},
 };
 
 /// The driver that the configuration asks for.
 #[must_use]
 pub fn driver(config: &Config) -> Driver {
     match config.driver {
-        DriverKind::Linux => Driver::Linux(Linux::new(&config.cloud())),
+        DriverKind::Linux => {
+            let linux = Linux::new(&config.cloud());
+            Driver::Linux(linux.with_public(config.public_interface.as_deref()))
+        }
         DriverKind::Fake => Driver::Fake,
     }
 }
@@ -52,6 +59,7 @@ pub async fn start(config: &Config, role: &Role) -> anyhow::Result<()> {
     record::forget(&journal).await?;
     let hosts = config.hosts();
     let records = record::load(&journal, &hosts).await?;
+    let remembers = records.values().any(|host| *host != Records::default());
     let settings = Settings {
         url: config.broker.clone(),
         service: Service::Network,
@@ -61,6 +69,9 @@ pub async fn start(config: &Config, role: &Role) -> anyhow::Result<()> {
     let relay = Relay::new(bus.clone(), Arc::new(journal.clone()));
     let wake = Arc::new(Notify::new());
     let (troubles, trouble) = watch::channel(BTreeMap::new());
+    let (outside, outside_troubles) = watch::channel(BTreeMap::new());
+    let (here, announced) = watch::channel(BTreeSet::new());
+    let waiting = journal.unfinished().await?;
     let upstream = match config.driver {
         DriverKind::Linux => Some(Upstream::new(&config.api_url, &config.metadata_secret)?),
         DriverKind::Fake => None,
@@ -76,8 +87,15 @@ pub async fn start(config: &Config, role: &Role) -> anyhow::Result<()> {
         upstream,
         records,
         proxies: BTreeMap::new(),
-        orphans: Orphans::new(config.orphan_grace()),
+        orphans: Orphans::new(config.orphan_grace(), remembers),
         troubles,
+        floating: Floating {
+            here,
+            troubles: outside.clone(),
+            old: waiting.into_iter().map(|work| work.id).collect(),
+            doubt: config.doubt(),
+            until: None,
+        },
     };
 
     let heard = bus.clone();
@@ -93,6 +111,18 @@ pub async fn start(config: &Config, role: &Role) -> anyhow::Result<()> {
             None => Ok(()),
             Some((network, why)) => Err(format!("network {network}: {why}")),
         });
+    role.health().check("floating IPs", move || {
+        let all = outside_troubles.borrow();
+        let first = all.values().next();
+        first.map_or(Ok(()), |why| Err(why.clone()))
+    });
+    if let (DriverKind::Linux, Some(public)) = (config.driver, config.public_interface.clone()) {
+        let token = role.token();
+        role.spawn("announcements", async move {
+            announce::run(public, announced, outside, token).await;
+            Ok(())
+        });
+    }
     let (token, wakes) = (role.token(), Arc::clone(&wake));
     role.spawn("worker", async move { worker.run(wakes, token).await });
     let token = role.token();

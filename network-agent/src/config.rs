@@ -40,6 +40,14 @@ pub struct Config {
     /// How many seconds something that nobody knows of is kept, cut off, before it is removed.
     #[serde(default = "ten_minutes")]
     pub orphan_grace: u64,
+    /// The interface on whose wire this host answers for floating IPs. Without, they are reached from this
+    /// host and its guests alone.
+    #[serde(default)]
+    pub public_interface: Option<String>,
+    /// For how many seconds after a start floating IPs that are only remembered are not answered for, because
+    /// they may have moved, unless the control plane says that they are here.
+    #[serde(default = "one_minute")]
+    pub floating_doubt: u64,
 }
 
 /// Real networks or imagined ones.
@@ -87,6 +95,12 @@ impl Config {
         Duration::from_secs(self.orphan_grace)
     }
 
+    /// How long floating IPs that are only remembered are not answered for.
+    #[must_use]
+    pub const fn doubt(&self) -> Duration {
+        Duration::from_secs(self.floating_doubt)
+    }
+
     /// Refuses what would only show later.
     ///
     /// # Errors
@@ -101,6 +115,14 @@ impl Config {
             self.fake_hosts == 0 || fake,
             "fake_hosts needs driver = \"fake\""
         );
+        if let Some(public) = &self.public_interface {
+            let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.@".contains(&b);
+            let fits = (1..=15).contains(&public.len()) && public.bytes().all(plain);
+            anyhow::ensure!(
+                fits,
+                "public_interface = {public:?} cannot be an interface's name"
+            );
+        }
         Ok(self)
     }
 }
@@ -126,6 +148,10 @@ fn nova() -> String {
 
 const fn ten_minutes() -> u64 {
     600
+}
+
+const fn one_minute() -> u64 {
+    60
 }
 
 #[cfg(test)]
@@ -165,6 +191,9 @@ mod tests {
             "cloud = \"a b\"",
             "cloud = \"\"",
             "hots = 1",
+            "public_interface = \"\"",
+            "public_interface = \"eth0; x\"",
+            "public_interface = \"sixteen-letters0\"",
         ] {
             assert!(read(bad).is_err(), "{bad}");
         }

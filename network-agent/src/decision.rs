@@ -29,6 +29,17 @@ pub enum Wish {
     Remove(PortRemove),
 }
 
+impl Wish {
+    /// The port that it is about.
+    #[must_use]
+    pub const fn port(&self) -> PortId {
+        match self {
+            Self::Ensure(ensure) => ensure.spec.id,
+            Self::Remove(remove) => remove.port,
+        }
+    }
+}
+
 /// What will be reported about a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
@@ -125,12 +136,27 @@ impl Decision {
         let record = PortRecord {
             generation: ensure.generation,
             spec: ensure.spec.clone(),
+            claim: self.claim(records, ensure),
         };
         self.ports.insert(port, Some(record));
         self.gone.remove(&port);
         self.doomed.remove(&spec::tap(port));
         self.spec = Some(ensure.spec.network.clone());
         answer(ensure.generation, PortState::Up, None)
+    }
+
+    /// One that gets a floating IP which it did not have has it later than all others have theirs. What it
+    /// is told again it does not get again.
+    fn claim(&self, records: &Records, ensure: &PortEnsure) -> u64 {
+        let (had, claim) = self
+            .current(records, ensure.spec.id)
+            .map_or((&[][..], 0), |port| (&port.spec.floating[..], port.claim));
+        if ensure.spec.floating.iter().all(|ip| had.contains(ip)) {
+            return claim;
+        }
+        let here = self.ports.values().flatten();
+        let claims = records.ports.values().chain(here).map(|port| port.claim);
+        claims.max().unwrap_or(0) + 1
     }
 
     /// The control plane gives an address to one port at a time. Whoever has it here without the control

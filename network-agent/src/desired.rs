@@ -31,6 +31,14 @@ pub enum Unfit {
         /// The network's gateway.
         gateway: Ipv4Addr,
     },
+    /// The floating IP cannot be one of the outside.
+    #[error("{floating} cannot be a floating IP of a port in {cidr}")]
+    Floating {
+        /// The floating IP.
+        floating: Ipv4Addr,
+        /// The network's addresses.
+        cidr: ipnet::Ipv4Net,
+    },
     /// The network itself cannot be made.
     #[error("the network {cidr} with the gateway {gateway} and packets of {mtu} cannot be made")]
     Network {
@@ -63,6 +71,8 @@ pub struct Port {
     pub mac: Mac,
     /// Its fixed IP.
     pub address: Ipv4Addr,
+    /// Its floating IPs, sorted; it goes out under the first.
+    pub floating: Vec<Ipv4Addr>,
     /// The guest's host name, fit for DHCP.
     pub hostname: String,
     /// What may pass.
@@ -120,14 +130,28 @@ impl TryFrom<&PortSpec> for Port {
                 gateway,
             });
         }
+        let mut floating = spec.floating.clone();
+        floating.sort_unstable();
+        floating.dedup();
+        if let Some(&floating) = floating.iter().find(|ip| !may_float(**ip, cidr)) {
+            return Err(Unfit::Floating { floating, cidr });
+        }
         Ok(Self {
             id: spec.id,
             mac: spec.mac.parse()?,
             address: spec.address,
+            floating,
             hostname: host_name(&spec.hostname),
             rules: spec.rules.clone(),
         })
     }
+}
+
+/// Whether the outside may know a port of the network `cidr` by this address.
+fn may_float(ip: Ipv4Addr, cidr: ipnet::Ipv4Net) -> bool {
+    let special = ip.is_loopback() || ip.is_link_local() || ip.octets()[0] == 0;
+    // From 224 on addresses are groups', or nobody's.
+    !special && ip.octets()[0] < 224 && !cidr.contains(&ip) && Transit::of(ip).is_none()
 }
 
 /// A user's text as a DHCP host name: a label, or nothing.

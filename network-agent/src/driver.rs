@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
+    net::Ipv4Addr,
 };
 
 use skybus_model::id::NetworkId;
@@ -35,18 +36,65 @@ impl Driver {
         }
     }
 
-    /// Makes the host's own part be as the networks want it.
+    /// Makes the host's own part be as the networks want it; says what keeps floating IPs from being reached.
     ///
     /// # Errors
     /// When the host refuses.
-    pub fn converge_host(&self, networks: &[Network], changes: &mut Changes) -> Result<(), Error> {
+    pub fn converge_host(
+        &self,
+        networks: &[Network],
+        changes: &mut Changes,
+    ) -> Result<Vec<String>, Error> {
         match self {
             Self::Linux(linux) => linux.converge_host(networks, changes),
+            Self::Fake => Ok(Vec::new()),
+        }
+    }
+
+    /// The floating IPs that lead into networks now; nothing where nothing is ever led.
+    ///
+    /// # Errors
+    /// When the host cannot be read.
+    pub fn served(&self) -> Result<Option<BTreeSet<Ipv4Addr>>, Error> {
+        match self {
+            Self::Linux(linux) => linux.served().map(Some),
+            Self::Fake => Ok(None),
+        }
+    }
+
+    /// Ends the connections through a floating IP; see [`Linux::end_connections`].
+    ///
+    /// # Errors
+    /// When the host refuses.
+    pub fn end_connections(
+        &self,
+        namespace: &str,
+        floating: Ipv4Addr,
+        changes: &mut Changes,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Linux(linux) => linux.end_connections(namespace, floating, changes),
             Self::Fake => Ok(()),
         }
     }
 
-    /// Takes a network away.
+    /// Takes a network away unless taps other than the `doomed` are in it; see [`Linux::withdraw`].
+    ///
+    /// # Errors
+    /// When something cannot be taken away.
+    pub fn withdraw(
+        &self,
+        namespace: &str,
+        doomed: &BTreeSet<String>,
+        changes: &mut Changes,
+    ) -> Result<bool, Error> {
+        match self {
+            Self::Linux(linux) => linux.withdraw(namespace, doomed, changes),
+            Self::Fake => Ok(true),
+        }
+    }
+
+    /// Takes a network away, whatever is in it.
     ///
     /// # Errors
     /// When something cannot be taken away.

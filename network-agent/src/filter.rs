@@ -1,25 +1,27 @@
 //! The packet filter of a network's namespace, as text for `nft -f`.
 //!
 //! Two tables. `inet skybus` holds what may pass, keyed by fixed IP: bridged frames come by here too,
-//! because `br_netfilter` sends them through the forward hook, and only here are connections tracked.
-//! `bridge skybus` binds each fixed IP to its tap: what leaves a tap with another machine's addresses is
-//! dropped before anything else sees it. Both are replaced in one transaction, so at every moment a
-//! packet meets either the old rules or the new ones.
+//! because `br_netfilter` sends them through the forward hook, and only here are connections tracked and
+//! floating IPs translated. `bridge skybus` binds each fixed IP to its tap: what leaves a tap with another
+//! machine's addresses is dropped before anything else sees it.
+//!
+//! Each port has [chains of its own](port). When ports change, only theirs are touched, in one
+//! transaction, so at every moment a packet meets either the old rules or the new ones, and other ports
+//! meet theirs all the time.
 
 use std::fmt::Write;
-
-use ipnet::Ipv4Net;
-use skybus_model::network::{Direction, PacketMatch, RuleSpec};
 
 use crate::{
     desired::{Network, Port},
     links::{BRIDGE, METADATA, UPLINK},
 };
 
+mod port;
+
 /// The name of both tables.
 pub const TABLE: &str = "skybus";
 
-/// The whole filter of a network.
+/// The whole filter of a network, in place of whatever there is.
 #[must_use]
 pub fn render(network: &Network) -> String {
     let mut text = String::new();
@@ -30,32 +32,42 @@ pub fn render(network: &Network) -> String {
             "table {family} {TABLE} {{ }}\ndelete table {family} {TABLE}"
         );
     }
-    routed(&mut text, network);
-    bridged(&mut text, network);
+    let parts = port::Parts::of(network.ports.values());
+    for (family, base) in [("inet", routed(network)), ("bridge", bridged())] {
+        let _ = writeln!(text, "table {family} {TABLE} {{");
+        parts.write_maps(&mut text, family);
+        text.push_str(&base);
+        parts.write_chains(&mut text, family);
+        let _ = writeln!(text, "}}");
+    }
     text
 }
 
-fn routed(text: &mut String, network: &Network) {
-    let ports = || network.ports.values();
-    let _ = writeln!(text, "table inet {TABLE} {{");
-    verdicts(
-        text,
-        "ingress",
-        ports().map(|port| format!("{} : jump in_{}", port.address, port.tap())),
-    );
-    verdicts(
-        text,
-        "egress",
-        ports().map(|port| format!("{} : jump out_{}", port.address, port.tap())),
-    );
+/// What turns the filter of `before` into that of `after`, two states of one network: nothing when they are
+/// the same, and nothing of ports that did not change.
+#[must_use]
+pub fn change(before: &Network, after: &Network) -> String {
+    if routed(before) != routed(after) {
+        return render(after);
+    }
+    let differing = |one: &Network, other: &Network| {
+        let differs = |port: &&Port| other.ports.get(&port.id) != Some(*port);
+        port::Parts::of(one.ports.values().filter(differs))
+    };
+    port::change(&differing(before, after), &differing(after, before))
+}
+
+/// What passes between guests, their gateway and the way out.
+fn routed(network: &Network) -> String {
     let (gateway, cidr) = (network.spec.gateway, network.spec.cidr.trunc());
-    let _ = write!(
-        text,
+    // A connection that is in the middle and that nobody remembers went through a floating IP that is gone.
+    format!(
         "  chain forwarded {{
     type filter hook forward priority filter; policy drop;
     meta nfproto ipv6 drop
     ct state established,related accept
     ct state invalid drop
+    iifname \"{BRIDGE}\" oifname \"{UPLINK}\" tcp flags & (fin | syn | rst | ack) != syn reject with tcp reset
     ip saddr vmap @egress
     ip daddr vmap @ingress
     iifname \"{BRIDGE}\" oifname \"{UPLINK}\" accept
@@ -76,118 +88,34 @@ fn routed(text: &mut String, network: &Network) {
     udp sport 67 udp dport 68 accept
     ip daddr vmap @ingress
   }}
+  chain destination_address {{
+    type nat hook prerouting priority dstnat; policy accept;
+    dnat ip to ip daddr map @floating
+  }}
   chain source_address {{
     type nat hook postrouting priority srcnat; policy accept;
+    oifname \"{BRIDGE}\" ct status dnat snat ip to ip saddr map @outside
+    oifname \"{UPLINK}\" snat ip to ip saddr map @outside
     oifname \"{UPLINK}\" ip saddr {cidr} masquerade
   }}
 "
-    );
-    for port in ports() {
-        port_rules(text, port, "in", Direction::Ingress);
-        port_rules(text, port, "out", Direction::Egress);
-    }
-    let _ = writeln!(text, "}}");
+    )
 }
 
-fn bridged(text: &mut String, network: &Network) {
-    let _ = writeln!(text, "table bridge {TABLE} {{");
-    let taps = network
-        .ports
-        .values()
-        .map(|port| format!("\"{0}\" : jump from_{0}", port.tap()));
-    let _ = writeln!(
-        text,
-        "  chain from_guests {{\n    type filter hook prerouting priority -300;"
-    );
-    let taps: Vec<String> = taps.collect();
-    if !taps.is_empty() {
-        let _ = writeln!(text, "    iifname vmap {{ {} }}", taps.join(", "));
-    }
+/// What leaves a tap, and what comes back to the one it came from.
+fn bridged() -> String {
     // A tap that no port accounts for has nothing to say.
-    let _ = writeln!(text, "    iifname \"tap*\" drop\n  }}");
-    for port in network.ports.values() {
-        let (tap, mac, address) = (port.tap(), port.mac, port.address);
-        let _ = write!(
-            text,
-            "  chain from_{tap} {{
-    ether saddr != {mac} drop
-    ip protocol udp udp sport 67 drop
-    ip saddr 0.0.0.0 udp sport 68 udp dport 67 accept
-    arp saddr ether {mac} arp saddr ip {{ 0.0.0.0, {address} }} accept
-    ip saddr {address} accept
-    drop
-  }}
+    "  chain from_guests {
+    type filter hook prerouting priority -300;
+    iifname vmap @taps
+    iifname \"tap*\" drop
+  }
+  chain reflected {
+    type filter hook forward priority -300;
+    iifname . oifname vmap @reflections
+  }
 "
-        );
-    }
-    let _ = writeln!(text, "}}");
-}
-
-fn verdicts(text: &mut String, name: &str, elements: impl Iterator<Item = String>) {
-    let elements: Vec<String> = elements.collect();
-    let _ = writeln!(text, "  map {name} {{\n    type ipv4_addr : verdict");
-    if !elements.is_empty() {
-        let _ = writeln!(text, "    elements = {{ {} }}", elements.join(", "));
-    }
-    let _ = writeln!(text, "  }}");
-}
-
-/// What a guest sends must also be let in by the one it goes to, hence `return`; what it is sent has
-/// passed all other checks already, hence `accept`.
-fn port_rules(text: &mut String, port: &Port, way: &str, direction: Direction) {
-    let (peer, verdict) = match direction {
-        Direction::Ingress => ("saddr", "accept"),
-        Direction::Egress => ("daddr", "return"),
-    };
-    let _ = writeln!(text, "  chain {way}_{} {{", port.tap());
-    for rule in port.rules.iter().filter(|rule| rule.direction == direction) {
-        let _ = writeln!(
-            text,
-            "    {}{}{verdict}",
-            remotes(rule, peer),
-            packet(&rule.matches)
-        );
-    }
-    let _ = writeln!(text, "    drop\n  }}");
-}
-
-fn remotes(rule: &RuleSpec, peer: &str) -> String {
-    if rule.remotes.is_empty() || rule.remotes.iter().any(|net| net.prefix_len() == 0) {
-        return String::new();
-    }
-    // nft refuses a set whose intervals overlap.
-    let nets: Vec<String> = Ipv4Net::aggregate(&rule.remotes)
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    format!("ip {peer} {{ {} }} ", nets.join(", "))
-}
-
-fn packet(matches: &PacketMatch) -> String {
-    let ports = |protocol: &str, range: &Option<(u16, u16)>| match range {
-        None => format!("meta l4proto {protocol} "),
-        Some((first, last)) if first == last => format!("{protocol} dport {first} "),
-        Some((first, last)) => {
-            format!("{protocol} dport {}-{} ", first.min(last), first.max(last))
-        }
-    };
-    match matches {
-        PacketMatch::Any => String::new(),
-        PacketMatch::Tcp(range) => ports("tcp", range),
-        PacketMatch::Udp(range) => ports("udp", range),
-        PacketMatch::Icmp { kind: None, .. } => "meta l4proto icmp ".to_owned(),
-        PacketMatch::Icmp {
-            kind: Some(kind),
-            code: None,
-        } => format!("icmp type {kind} "),
-        PacketMatch::Icmp {
-            kind: Some(kind),
-            code: Some(code),
-        } => {
-            format!("icmp type {kind} icmp code {code} ")
-        }
-        PacketMatch::Protocol(number) => format!("meta l4proto {number} "),
-    }
+    .to_owned()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! commands and reports. [`metadata`] forwards the guests' questions about themselves.
 
 pub mod agent;
+pub mod announce;
 pub mod changes;
 pub mod config;
 pub mod decision;
@@ -21,6 +22,7 @@ pub mod linux;
 pub mod metadata;
 pub mod observed;
 pub mod orphans;
+pub mod outside;
 pub mod program;
 pub mod record;
 pub mod report;

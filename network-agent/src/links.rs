@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, net::Ipv4Addr};
 use ipnet::Ipv4Net;
 
 use crate::{
-    desired::{Network, transit_link},
+    desired::{Network, Port, transit_link},
     observed::{Link, Links},
 };
 
@@ -82,18 +82,9 @@ pub fn inside_lines(
     bridge(&mut lines, network, inside.links.get(BRIDGE));
     uplink(&mut lines, network, inside);
     for port in network.ports.values() {
-        tap(
-            &mut lines,
-            network,
-            &port.tap(),
-            inside.links.get(&port.tap()),
-        );
+        tap(&mut lines, network, port, inside.links.get(&port.tap()));
     }
-    let wanted: BTreeSet<String> = network
-        .ports
-        .values()
-        .map(crate::desired::Port::tap)
-        .collect();
+    let wanted: BTreeSet<String> = network.ports.values().map(Port::tap).collect();
     for name in doomed.iter().filter(|name| !wanted.contains(*name)) {
         if inside.links.contains_key(name) {
             lines.push(format!("link delete {name}"));
@@ -160,8 +151,8 @@ fn uplink(lines: &mut Vec<String>, network: &Network, inside: &Links) {
     }
 }
 
-fn tap(lines: &mut Vec<String>, network: &Network, name: &str, link: Option<&Link>) {
-    let mtu = network.spec.mtu;
+fn tap(lines: &mut Vec<String>, network: &Network, port: &Port, link: Option<&Link>) {
+    let (mtu, name) = (network.spec.mtu, port.tap());
     if link.is_none() {
         lines.push(format!("tuntap add dev {name} mode tap"));
     }
@@ -170,6 +161,12 @@ fn tap(lines: &mut Vec<String>, network: &Network, name: &str, link: Option<&Lin
     }
     if link.and_then(|link| link.master.as_deref()) != Some(BRIDGE) {
         lines.push(format!("link set {name} master {BRIDGE}"));
+    }
+    // A guest that asks for its own floating IP is led back to itself.
+    let reflects = !port.floating.is_empty();
+    if link.is_some_and(Link::reflects) != reflects {
+        let word = if reflects { "on" } else { "off" };
+        lines.push(format!("link set {name} type bridge_slave hairpin {word}"));
     }
     if !link.is_some_and(Link::up) {
         lines.push(format!("link set {name} up"));

@@ -3,10 +3,8 @@
 //! but the filters that were loaded, and how nft lists them.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    io,
+    collections::{BTreeMap, BTreeSet},
     path::PathBuf,
-    sync::Mutex,
 };
 
 use skybus_fault::{self as fault, Point};
@@ -23,8 +21,12 @@ use crate::{
     program::{self, Place},
     ruleset,
     transit::Transit,
-    uplink,
 };
+
+mod host;
+mod loaded;
+
+use loaded::{Loaded, Rules};
 
 /// The tables of a network's namespace.
 const TABLES: [ruleset::Table<'static>; 2] = [("inet", filter::TABLE), ("bridge", filter::TABLE)];
@@ -34,16 +36,9 @@ const TABLES: [ruleset::Table<'static>; 2] = [("inet", filter::TABLE), ("bridge"
 pub struct Linux {
     cloud: String,
     run: PathBuf,
-    /// The last filter of each place that was asked for.
-    filters: Mutex<HashMap<String, Filter>>,
-}
-
-/// A filter that was asked for.
-#[derive(Debug, Clone)]
-struct Filter {
-    rules: String,
-    /// How nft lists it, once somebody needed to know.
-    listing: Option<String>,
+    /// Where floating IPs are reached from outside, if they are.
+    public: Option<String>,
+    loaded: Loaded,
 }
 
 impl Linux {
@@ -54,8 +49,16 @@ impl Linux {
         Self {
             cloud: cloud.to_owned(),
             run,
-            filters: Mutex::default(),
+            public: None,
+            loaded: Loaded::default(),
         }
+    }
+
+    /// With the interface on whose wire floating IPs are answered for.
+    #[must_use]
+    pub fn with_public(mut self, interface: Option<&str>) -> Self {
+        self.public = interface.map(str::to_owned);
+        self
     }
 
     /// The cloud's word.
@@ -104,9 +107,10 @@ impl Linux {
         if !absent {
             settings(place, &namespace, changes)?;
         }
-        let rules = filter::render(network);
-        let loaded = || ruleset::listing(place, &TABLES);
-        self.rules(place, fresh, &rules, &TABLES, loaded, changes)?;
+        let rules = Rules::Network(Box::new(network.clone()));
+        let listed = || ruleset::listing(place, &TABLES);
+        self.loaded
+            .bring(place, fresh, rules, &TABLES, listed, changes)?;
         fault::hit(Point::NetworkFiltered, "");
         self.lines(network, absent, doomed, changes)?;
         fault::hit(Point::NetworkLinked, "");
@@ -143,54 +147,34 @@ impl Linux {
         )
     }
 
-    /// Makes the host's own part be as the networks want it; without networks it is taken away.
+    /// Takes a network away that nothing asks for any more, unless taps other than those in `doomed` are in
+    /// it: records can be lost, and guests that nobody remembers must not be cut off for that. Then only the
+    /// doomed ones go, and what is left is an orphan's affair. Says whether the network is gone.
     ///
     /// # Errors
-    /// When the host refuses.
-    pub fn converge_host(&self, networks: &[Network], changes: &mut Changes) -> Result<(), Error> {
-        // What one cloud notes about the host, another must not change in between.
-        let _turn = namespace::turn()?;
-        if networks.is_empty() {
-            return self.leave_host(changes);
-        }
-        let clouds = uplink::all_clouds()?;
-        let now = forwarding()?;
-        let was = uplink::original(&clouds, &now).to_owned();
-        let rules = uplink::render(&self.cloud, &was, networks.iter());
-        let table = uplink::table(&self.cloud);
-        let ours = clouds.into_iter().find(|(cloud, _)| *cloud == self.cloud);
-        let loaded = || Ok(ours.map(|(_, listing)| listing));
-        let tables = [("ip", table.as_str())];
-        self.rules(Place::Host, false, &rules, &tables, loaded, changes)?;
-        if now == "1" {
-            return Ok(());
-        }
-        changes.make(format!("host: {} = 1", uplink::FORWARDING), || {
-            Ok(observed::set(Place::Host, uplink::FORWARDING, "1")?)
-        })
-    }
-
-    /// Takes the host's part away and gives forwarding back as it was, if no other cloud needs it.
-    fn leave_host(&self, changes: &mut Changes) -> Result<(), Error> {
-        let clouds = uplink::all_clouds()?;
-        let Some((_, ours)) = clouds.iter().find(|(cloud, _)| *cloud == self.cloud) else {
-            return Ok(());
+    /// When something cannot be taken away; the next call goes on from there.
+    pub fn withdraw(
+        &self,
+        namespace: &str,
+        doomed: &BTreeSet<String>,
+        changes: &mut Changes,
+    ) -> Result<bool, Error> {
+        let place = Place::Namespace(namespace);
+        let taps: Vec<String> = if namespace::exists(namespace) {
+            let links = Links::without_routes(place)?.links;
+            links.into_keys().filter(|name| is_tap(name)).collect()
+        } else {
+            Vec::new()
         };
-        // Forwarding first: the note about it is in the table.
-        if clouds.len() == 1 && uplink::was(ours) == Some("0") && forwarding()? != "0" {
-            changes.make(format!("host: {} = 0", uplink::FORWARDING), || {
-                observed::set(Place::Host, uplink::FORWARDING, "0")
-            })?;
+        if taps.iter().all(|tap| doomed.contains(tap)) {
+            return self.remove(namespace, changes).map(|()| true);
         }
-        let table = uplink::table(&self.cloud);
-        changes.make(format!("host: remove the nft table ip {table}"), || {
-            program::nft(Place::Host, &format!("delete table ip {table}\n"))
-        })?;
-        if !changes.is_rehearsal() {
-            // Refused while something is in it, which the next call or a teardown then finds.
-            let _ = std::fs::remove_dir(&self.run);
-        }
-        Ok(())
+        let lines: Vec<String> = taps
+            .iter()
+            .filter(|tap| doomed.contains(*tap))
+            .map(|tap| format!("link delete {tap}"))
+            .collect();
+        batch(place, &lines, changes).map(|()| false)
     }
 
     /// Takes a network away, whatever is left of it.
@@ -214,13 +198,11 @@ impl Linux {
         let taps: Vec<String> = Links::read(place)?
             .links
             .into_keys()
-            .filter(|name| name.starts_with("tap"))
+            .filter(|name| is_tap(name))
             .map(|name| format!("link delete {name}"))
             .collect();
         batch(place, &taps, changes)?;
-        if let Ok(mut filters) = self.filters.lock() {
-            filters.remove(namespace);
-        }
+        self.loaded.forget(namespace);
         changes.make(format!("{namespace}: remove the namespace"), || {
             Ok(namespace::delete(namespace)?)
         })
@@ -262,82 +244,23 @@ impl Linux {
                 Err(error) => return Err(error.into()),
             };
             if links.get("lo").and_then(|lo| lo.ifalias.as_deref()) == Some(&mark) {
-                let taps = links
-                    .into_keys()
-                    .filter(|link| link.starts_with("tap"))
-                    .collect();
+                let taps = links.into_keys().filter(|link| is_tap(link)).collect();
                 found.insert(name, taps);
             }
         }
         Ok(found)
     }
+}
 
-    /// Loads rules if those in the kernel differ. Rules other than those that were asked for last are loaded
-    /// without a look: comparing costs more than loading, and what was loaded is compared with every later
-    /// look.
-    fn rules(
-        &self,
-        place: Place<'_>,
-        fresh: bool,
-        rules: &str,
-        tables: &[ruleset::Table<'_>],
-        loaded: impl FnOnce() -> Result<Option<String>, program::Error>,
-        changes: &mut Changes,
-    ) -> Result<(), Error> {
-        let name = match place {
-            Place::Host => "host",
-            Place::Namespace(name) => name,
-        };
-        let asked = self
-            .filters
-            .lock()
-            .ok()
-            .and_then(|all| all.get(name).cloned());
-        let new = fresh || asked.as_ref().is_some_and(|asked| asked.rules != rules);
-        if !new && self.is_loaded(name, rules, tables, asked, loaded)? {
-            return Ok(());
-        }
-        let what = format!("{name}: packet filter, {} lines", rules.lines().count());
-        changes.make(what, || program::nft(place, rules))?;
-        if new && !changes.is_rehearsal() {
-            self.remember(name, rules, None);
-        }
-        Ok(())
-    }
-
-    /// Whether nft lists what it would list, had it loaded these rules.
-    fn is_loaded(
-        &self,
-        name: &str,
-        rules: &str,
-        tables: &[ruleset::Table<'_>],
-        asked: Option<Filter>,
-        loaded: impl FnOnce() -> Result<Option<String>, program::Error>,
-    ) -> Result<bool, Error> {
-        let wanted = match asked.and_then(|asked| asked.listing) {
-            Some(listing) => listing,
-            None => ruleset::listing_of(rules, tables)?,
-        };
-        self.remember(name, rules, Some(wanted.clone()));
-        Ok(loaded()?.is_some_and(|listing| listing == wanted))
-    }
-
-    fn remember(&self, name: &str, rules: &str, listing: Option<String>) {
-        if let Ok(mut all) = self.filters.lock() {
-            let rules = rules.to_owned();
-            all.insert(name.to_owned(), Filter { rules, listing });
-        }
-    }
+fn is_tap(link: &str) -> bool {
+    link.starts_with("tap")
 }
 
 fn batch(place: Place<'_>, lines: &[String], changes: &mut Changes) -> Result<(), Error> {
     let Some((last, others)) = lines.split_last() else {
         return Ok(());
     };
-    let name = match place {
-        Place::Host => "host",
-        Place::Namespace(name) => name,
-    };
+    let name = place.name();
     for line in others {
         changes.make(format!("{name}: ip {line}"), || Ok::<(), Error>(()))?;
     }
@@ -371,8 +294,4 @@ fn bridge_filter(place: Place<'_>, key: &str, changes: &mut Changes) -> Result<S
             .map_err(|_| Error::NoBridgeFilter)
     })?;
     observed::setting(place, key)?.ok_or(Error::NoBridgeFilter)
-}
-
-fn forwarding() -> io::Result<String> {
-    Ok(observed::setting(Place::Host, uplink::FORWARDING)?.unwrap_or_default())
 }

@@ -42,6 +42,17 @@ pub struct LinkInfo {
     /// `bridge`, `veth`, `tun`.
     #[serde(default)]
     pub info_kind: String,
+    /// What a bridge holds about it.
+    #[serde(default)]
+    pub info_slave_data: Option<BridgePort>,
+}
+
+/// What a bridge holds about a link that is plugged into it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+pub struct BridgePort {
+    /// Whether a frame may leave where it came in.
+    #[serde(default)]
+    pub hairpin: bool,
 }
 
 /// An address of a link.
@@ -86,6 +97,14 @@ impl Link {
     #[must_use]
     pub fn up(&self) -> bool {
         self.flags.iter().any(|flag| flag == "UP")
+    }
+
+    /// Whether its bridge may send a frame back out of it.
+    #[must_use]
+    pub fn reflects(&self) -> bool {
+        let info = self.linkinfo.as_ref();
+        info.and_then(|info| info.info_slave_data.as_ref())
+            .is_some_and(|port| port.hairpin)
     }
 
     /// Its IPv4 addresses; others are none of ours.

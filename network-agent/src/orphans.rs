@@ -1,6 +1,7 @@
 //! Networks and taps on the host that no record accounts for. They are left alone for a while: a worker
 //! whose journal was lost is told again what should be, and must not have cut off running guests by
-//! then. Meanwhile an unknown tap is cut off by the filter, not removed.
+//! then. Meanwhile an unknown tap is cut off by the filter, not removed. And nothing counts as a left-over
+//! for a worker without any memory to which the control plane has not spoken yet: it cannot know.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,6 +16,7 @@ use crate::record::Records;
 #[derive(Debug)]
 pub struct Orphans {
     grace: Duration,
+    can_tell: bool,
     since: BTreeMap<String, Instant>,
 }
 
@@ -28,13 +30,19 @@ pub struct Due {
 }
 
 impl Orphans {
-    /// Left-overs are kept for `grace`.
+    /// Left-overs are kept for `grace`. `can_tell` says whether the records are known to be whole.
     #[must_use]
-    pub const fn new(grace: Duration) -> Self {
+    pub const fn new(grace: Duration, can_tell: bool) -> Self {
         Self {
             grace,
+            can_tell,
             since: BTreeMap::new(),
         }
+    }
+
+    /// The control plane has spoken.
+    pub const fn heard(&mut self) {
+        self.can_tell = true;
     }
 
     /// What to remove now, of what this cloud `made`.
@@ -43,6 +51,9 @@ impl Orphans {
         made: &BTreeMap<String, BTreeSet<String>>,
         records: &BTreeMap<HostName, Records>,
     ) -> Due {
+        if !self.can_tell {
+            return Due::default();
+        }
         let ports = || records.values().flat_map(|records| records.ports.values());
         let taps: BTreeSet<String> = ports().map(|port| spec::tap(port.spec.id)).collect();
         let namespaces: BTreeSet<String> = ports()
@@ -100,6 +111,7 @@ mod tests {
             PortRecord {
                 generation: Generation(1),
                 spec,
+                claim: 0,
             },
         );
         BTreeMap::from([("node-1".parse().unwrap(), records)])
@@ -109,17 +121,26 @@ mod tests {
     fn what_is_recorded_is_never_due_and_what_is_not_is_due_after_its_grace() {
         let known = spec::namespace(testing::network_spec().id);
         let tap = spec::tap(testing::port(7).id);
-        let mut none = Orphans::new(Duration::ZERO);
+        let mut none = Orphans::new(Duration::ZERO, true);
         assert_eq!(none.due(&made(&known, &[&tap]), &records()), Due::default());
         let due = none.due(&made(&known, &[&tap, "tapother"]), &records());
         assert_eq!(due.taps, BTreeSet::from(["tapother".to_owned()]));
         let due = none.due(&made("skybus-other", &["tapother"]), &records());
         assert_eq!(due.namespaces, BTreeSet::from(["skybus-other".to_owned()]));
 
-        let mut long = Orphans::new(Duration::from_secs(600));
+        let mut long = Orphans::new(Duration::from_secs(600), true);
         assert_eq!(
             long.due(&made("skybus-other", &[]), &records()),
             Due::default()
         );
+    }
+
+    #[test]
+    fn without_any_memory_nothing_is_due_before_the_control_plane_has_spoken() {
+        let mut orphans = Orphans::new(Duration::ZERO, false);
+        let (made, nothing) = (made("skybus-other", &["tapother"]), BTreeMap::new());
+        assert_eq!(orphans.due(&made, &nothing), Due::default());
+        orphans.heard();
+        assert_eq!(orphans.due(&made, &nothing).namespaces.len(), 1);
     }
 }

@@ -49,6 +49,15 @@ pub enum Place<'a> {
 }
 
 impl Place<'_> {
+    /// How it is called when people are told of it.
+    #[must_use]
+    pub const fn name(&self) -> &str {
+        match self {
+            Self::Host => "host",
+            Self::Namespace(name) => name,
+        }
+    }
+
     /// Runs `work` there.
     ///
     /// # Errors

@@ -1,6 +1,10 @@
 //! What the worker remembers in its journal, for each host that it speaks for.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 use skybus_bus::journal::{Error, Journal};
@@ -29,6 +33,10 @@ pub struct PortRecord {
     pub generation: Generation,
     /// What it said.
     pub spec: PortSpec,
+    /// How late it got its floating IPs, counted among the ports of its host. An address that moves from one
+    /// to another may be both's for a moment; then it is the later one's.
+    #[serde(default)]
+    pub claim: u64,
 }
 
 /// A port that this host had. Remembered so that an older wish, arriving late, does not bring it back.
@@ -58,6 +66,18 @@ pub struct Records {
     pub gone: BTreeMap<PortId, Gone>,
     /// Its networks.
     pub networks: BTreeMap<NetworkId, NetworkRecord>,
+    /// Set while the control plane may know better than these records where floating IPs are.
+    pub doubt: Option<Doubt>,
+}
+
+/// A host that was away may remember floating IPs that have moved meanwhile, and must not answer for them
+/// until it has been told. What it has never ceased to serve goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Doubt {
+    /// Floating IPs that were led into networks when the worker started.
+    pub served: BTreeSet<Ipv4Addr>,
+    /// Ports that the control plane has spoken of since.
+    pub told: BTreeSet<PortId>,
 }
 
 /// The key of a record.
@@ -133,15 +153,35 @@ impl Records {
             .collect()
     }
 
+    /// Which port has which floating IP, of those that are to be served.
+    #[must_use]
+    pub fn floating(&self) -> BTreeMap<Ipv4Addr, PortId> {
+        let mut ports: Vec<&PortRecord> = self.ports.values().collect();
+        ports.sort_by_key(|port| (port.claim, port.spec.id));
+        let mut held = BTreeMap::new();
+        for port in ports {
+            held.extend(port.spec.floating.iter().map(|ip| (*ip, port.spec.id)));
+        }
+        if let Some(doubt) = &self.doubt {
+            held.retain(|ip, port| doubt.served.contains(ip) || doubt.told.contains(port));
+        }
+        held
+    }
+
     /// One of them, unless it has no ports.
     #[must_use]
     pub fn network(&self, record: &NetworkRecord) -> Option<Network> {
+        let held = self.floating();
         let ports: BTreeMap<PortId, Port> = self
             .ports
             .values()
             .filter(|port| port.spec.network.id == record.spec.id)
             // They were checked when they were recorded.
             .filter_map(|port| Some((port.spec.id, Port::try_from(&port.spec).ok()?)))
+            .map(|(id, mut port)| {
+                port.floating.retain(|ip| held.get(ip) == Some(&id));
+                (id, port)
+            })
             .collect();
         (!ports.is_empty()).then(|| Network {
             spec: record.spec.clone(),
@@ -174,6 +214,7 @@ mod tests {
             let record = PortRecord {
                 generation: Generation(1),
                 spec: spec.clone(),
+                claim: 0,
             };
             tx.put(PORTS, &key(host, spec.id), &record).await.unwrap();
         }
@@ -199,5 +240,44 @@ mod tests {
         assert_eq!(all.len(), 2);
         assert_eq!(all[&a].desired(), [network]);
         assert_eq!(all[&a].gone.keys().collect::<Vec<_>>(), [&eight.id]);
+    }
+
+    fn floats(n: u8, ips: &[u8], claim: u64) -> (PortId, PortRecord) {
+        let mut spec = testing::port(n);
+        spec.floating = ips.iter().map(|ip| [203, 0, 113, *ip].into()).collect();
+        let generation = Generation(1);
+        let record = PortRecord {
+            generation,
+            spec,
+            claim,
+        };
+        (record.spec.id, record)
+    }
+
+    #[test]
+    fn a_floating_ip_is_the_later_one_s_and_in_doubt_nobody_s_but_who_serves_it_or_was_told() {
+        let mut records = Records::default();
+        records
+            .ports
+            .extend([floats(7, &[1, 2], 5), floats(8, &[2, 3], 4)]);
+        let (seven, eight) = (testing::port(7).id, testing::port(8).id);
+        let ip = |n: u8| Ipv4Addr::from([203, 0, 113, n]);
+        let all = [(ip(1), seven), (ip(2), seven), (ip(3), eight)];
+        assert_eq!(records.floating(), BTreeMap::from(all));
+        let mut doubt = Doubt::default();
+        doubt.served.insert(ip(1));
+        records.doubt = Some(doubt.clone());
+        assert_eq!(records.floating(), BTreeMap::from([(ip(1), seven)]));
+        doubt.told.insert(eight);
+        records.doubt = Some(doubt);
+        let known = [(ip(1), seven), (ip(3), eight)];
+        assert_eq!(records.floating(), BTreeMap::from(known));
+        let network = testing::network(&[testing::port(7)]);
+        let record = NetworkRecord {
+            spec: network.spec.clone(),
+            transit: network.transit,
+        };
+        let ports = records.network(&record).unwrap().ports;
+        assert_eq!(ports[&seven].floating, [ip(1)]);
     }
 }

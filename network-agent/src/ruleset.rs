@@ -34,6 +34,18 @@ pub fn listing_of(rules: &str, tables: &[Table<'_>]) -> Result<String, Error> {
     outcome
 }
 
+/// A table's listing with what is in it sorted: nft lists chains in the order in which they were made, which
+/// says nothing.
+fn in_order(listing: &str) -> String {
+    let Some((head, body)) = listing.trim_end().split_once('\n') else {
+        return listing.to_owned();
+    };
+    let body = body.strip_suffix('}').unwrap_or(body);
+    let mut blocks: Vec<&str> = body.split("\n\n").map(str::trim_end).collect();
+    blocks.sort_unstable();
+    format!("{head}\n{}\n}}\n", blocks.join("\n\n"))
+}
+
 /// How nft lists these tables; nothing when one is not there.
 ///
 /// # Errors
@@ -42,7 +54,7 @@ pub fn listing(place: Place<'_>, tables: &[Table<'_>]) -> Result<Option<String>,
     let mut all = String::new();
     for (family, table) in tables {
         match program::nft_table(place, family, table)? {
-            Some(text) => all.push_str(&text),
+            Some(text) => all.push_str(&in_order(&text)),
             None => return Ok(None),
         }
     }

@@ -18,7 +18,7 @@ pub fn teardown(linux: &Linux, recorded: &[String], changes: &mut Changes) -> Re
         let done = linux.remove(&namespace, changes);
         first = first.and(done);
     }
-    let host = linux.converge_host(&[], changes);
+    let host = linux.clear_host(changes);
     let files = remove_files(linux, changes);
     first.and(host).and(files)
 }

@@ -4,10 +4,11 @@
 //! The table also remembers whether forwarding was on before, in its comment, because the host is the one
 //! place that is still there when the agent's own directory has been lost.
 
-use std::fmt::Write;
+use std::{collections::BTreeSet, fmt::Write};
 
 use crate::{
-    desired::{Network, TRANSIT_PREFIX, transit_link},
+    desired::TRANSIT_PREFIX,
+    outside::{At, Part},
     program::{self, Error, Place},
 };
 
@@ -25,13 +26,13 @@ pub fn table(cloud: &str) -> String {
 
 /// The rules of a cloud on its host. `was` is the host's own setting of forwarding.
 #[must_use]
-pub fn render<'a>(cloud: &str, was: &str, networks: impl Iterator<Item = &'a Network>) -> String {
+pub fn render(cloud: &str, was: &str, part: &Part) -> String {
     let table = table(cloud);
     let mut text = format!("table ip {table} {{ }}\ndelete table ip {table}\n");
     let _ = write!(text, "table ip {table} {{\n  comment \"{COMMENT}{was}\"\n");
-    sets(&mut text, networks);
+    sets(&mut text, part);
     // Guests reach no service of the host, but a name server of their network may be one of its addresses.
-    // Networks do not reach each other by way of the host, and leave with their own addresses only.
+    // A network is entered under its floating IPs only, also from others, and left with its own addresses.
     let _ = writeln!(
         text,
         "  chain to_host {{
@@ -43,8 +44,9 @@ pub fn render<'a>(cloud: &str, was: &str, networks: impl Iterator<Item = &'a Net
   }}
   chain between_networks {{
     type filter hook forward priority filter; policy accept;
-    iifname \"{TRANSIT_PREFIX}*\" oifname \"{TRANSIT_PREFIX}*\" drop
-    iifname \"{TRANSIT_PREFIX}*\" ip saddr != 100.64.0.0/16 drop
+    iifname @links ip saddr != 100.64.0.0/16 iifname . ip saddr != @floating drop
+    ct state established,related accept
+    oifname @links oifname . ip daddr != @floating drop
   }}
   chain source_address {{
     type nat hook postrouting priority srcnat; policy accept;
@@ -55,25 +57,21 @@ pub fn render<'a>(cloud: &str, was: &str, networks: impl Iterator<Item = &'a Net
     text
 }
 
-/// The networks' addresses and links on the host, and which name servers each may ask.
-fn sets<'a>(text: &mut String, networks: impl Iterator<Item = &'a Network>) {
-    let (mut prefixes, mut links, mut servers) = (Vec::new(), Vec::new(), Vec::new());
-    for network in networks {
-        let link = transit_link(network.spec.id);
-        prefixes.push(network.transit.prefix().to_string());
-        servers.extend(
-            network
-                .spec
-                .dns
-                .iter()
-                .map(|server| format!("\"{link}\" . {server}")),
-        );
-        links.push(format!("\"{link}\""));
-    }
+/// The networks' addresses and links on the host, which name servers each may ask, and where floating IPs
+/// lead. The last is a note alone: for whom the host answers.
+fn sets(text: &mut String, part: &Part) {
+    let pairs = |of: &BTreeSet<At>| {
+        let each = of.iter().map(|(name, ip)| format!("\"{name}\" . {ip}"));
+        each.collect::<Vec<_>>()
+    };
+    let prefixes = part.links.values().map(|of| of.prefix().to_string());
+    let links = part.links.keys().map(|link| format!("\"{link}\""));
     for (name, of, elements) in [
-        ("transit", "ipv4_addr; flags interval", prefixes),
-        ("links", "ifname", links),
-        ("name_servers", "ifname . ipv4_addr", servers),
+        ("transit", "ipv4_addr; flags interval", prefixes.collect()),
+        ("links", "ifname", links.collect()),
+        ("name_servers", PAIR, pairs(&part.name_servers)),
+        ("floating", PAIR, pairs(&part.floating)),
+        ("answered", PAIR, pairs(&part.answered)),
     ] {
         let _ = writeln!(text, "  set {name} {{\n    type {of}");
         if !elements.is_empty() {
@@ -83,6 +81,7 @@ fn sets<'a>(text: &mut String, networks: impl Iterator<Item = &'a Network>) {
     }
 }
 
+const PAIR: &str = "ifname . ipv4_addr";
 const COMMENT: &str = "ip_forward was ";
 
 /// What the comment of a listed table says about forwarding.
@@ -144,7 +143,7 @@ mod tests {
     #[test]
     fn the_first_cloud_s_note_is_handed_on() {
         let network = testing::network(&[testing::port(7)]);
-        let text = render("c1", "0", std::iter::once(&network));
+        let text = render("c1", "0", &Part::of(&[network], None));
         assert_eq!(was(&text), Some("0"));
         assert!(text.contains("elements = { 100.64.48.48/30 }"), "{text}");
         assert_eq!(original(&[("c1".to_owned(), text)], "1"), "0");
@@ -157,13 +156,15 @@ mod tests {
         if !testing::root("loading rules into a scratch namespace") {
             return;
         }
-        let mut one = testing::network(&[testing::port(7)]);
+        let mut port = testing::port(7);
+        port.floating = vec![[203, 0, 113, 7].into(), [203, 0, 113, 8].into()];
+        let mut one = testing::network(&[port]);
         one.spec.dns.push([10, 0, 0, 53].into());
         let mut other = one.clone();
         other.spec.id = NetworkId::random();
         other.transit = Transit::choose(other.spec.id, &[one.transit.prefix()]).unwrap();
-        for networks in [vec![], vec![&one], vec![&one, &other]] {
-            let text = render("c1", "1", networks.into_iter());
+        for networks in [vec![], vec![one.clone()], vec![one, other]] {
+            let text = render("c1", "1", &Part::of(&networks, Some("eth0")));
             let listed = || crate::ruleset::listing_of(&text, &[("ip", &table("c1"))]).unwrap();
             let listing = listed();
             assert_eq!(was(&listing), Some("1"), "{listing}");

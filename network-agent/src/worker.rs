@@ -31,7 +31,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+mod floating;
 mod upkeep;
+
+pub(crate) use floating::Floating;
 
 use crate::{
     changes::Changes,
@@ -44,8 +47,10 @@ use crate::{
     report::Reporter,
 };
 
-/// How often everything is compared with the host and reported.
-const RECONCILE: Duration = Duration::from_secs(60);
+/// How often everything is compared with the host.
+const COMPARE: Duration = Duration::from_secs(20);
+/// Every how many comparisons left-overs are looked for, and all is reported.
+const REPORT: u32 = 3;
 /// How often what may die by itself is looked at, and failed removals are tried again.
 const WATCH: Duration = Duration::from_secs(2);
 
@@ -60,6 +65,7 @@ pub struct Worker {
     pub(crate) proxies: BTreeMap<NetworkId, Proxy>,
     pub(crate) orphans: Orphans,
     pub(crate) troubles: watch::Sender<BTreeMap<NetworkId, String>>,
+    pub(crate) floating: Floating,
 }
 
 impl std::fmt::Debug for Worker {
@@ -81,11 +87,13 @@ impl Worker {
     pub async fn run(mut self, wake: Arc<Notify>, token: CancellationToken) -> anyhow::Result<()> {
         fault::hit(Point::NetworkStarting, "");
         let mut reconnected = self.bus.on_reconnect();
+        self.doubt().await;
         self.work().await?;
         self.reconcile().await?;
-        let mut minute = interval(RECONCILE);
+        let mut compare = interval(COMPARE);
         let mut watch = interval(WATCH);
-        for timer in [&mut minute, &mut watch] {
+        let mut comparisons = 0_u32;
+        for timer in [&mut compare, &mut watch] {
             timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
             timer.tick().await;
         }
@@ -96,8 +104,16 @@ impl Worker {
                 _ = watch.tick() => {
                     self.work().await?;
                     self.look_after().await;
+                    self.believe().await;
                 }
-                _ = minute.tick() => self.reconcile().await?,
+                _ = compare.tick() => {
+                    comparisons = comparisons.wrapping_add(1);
+                    if comparisons.is_multiple_of(REPORT) {
+                        self.reconcile().await?;
+                    } else {
+                        self.compare(&BTreeSet::new()).await;
+                    }
+                }
                 Ok(()) = reconnected.changed() => self.inventory().await?,
             }
         }
@@ -121,6 +137,9 @@ impl Worker {
                 }
             }
         }
+        if !batches.is_empty() {
+            self.orphans.heard();
+        }
         for ((host, network), batch) in batches {
             self.batch(&host, network, &batch).await?;
         }
@@ -141,7 +160,10 @@ impl Worker {
         let decision = decision::decide(records, &wishes);
         let begun = std::time::Instant::now();
         let (after, outcome) = match self.prepared(host, network, &decision).await {
-            Ok(after) => {
+            Ok(mut after) => {
+                if let Some(doubt) = &mut after.doubt {
+                    doubt.told.extend(self.floating.told(batch));
+                }
                 let outcome = self.bring(host, network, &after, &decision.doomed).await;
                 (after, outcome)
             }
@@ -150,14 +172,17 @@ impl Worker {
         metrics::histogram!("skybus_network_converge_seconds").record(begun.elapsed());
         match outcome {
             Ok(changes) => {
+                // Before it is written down, so that it is done again if this is the end of the worker.
+                self.follow(host, network, &after).await;
                 self.reporter
                     .done(host, network, &decision, &after, batch, &changes)
                     .await?;
                 self.records.insert(host.clone(), after);
+                self.announce();
             }
             Err(error) => {
                 tracing::warn!(%host, %network, "{error}");
-                self.clear_away(host, network).await;
+                self.clear_away(host, network, &wishes).await;
                 self.reporter.failed(host, &decision, batch, &error).await?;
             }
         }
@@ -165,7 +190,7 @@ impl Worker {
     }
 
     /// Half of a network that was never there before is of no use to anybody.
-    async fn clear_away(&self, host: &HostName, network: NetworkId) {
+    async fn clear_away(&self, host: &HostName, network: NetworkId, wishes: &[Wish]) {
         if self
             .records
             .get(host)
@@ -174,8 +199,9 @@ impl Worker {
             return;
         }
         let namespace = spec::namespace(network);
+        let taps: BTreeSet<String> = wishes.iter().map(|wish| spec::tap(wish.port())).collect();
         match self
-            .on_host(move |driver, changes| driver.remove(&namespace, changes))
+            .on_host(move |driver, changes| driver.withdraw(&namespace, &taps, changes))
             .await
         {
             Ok(_) => self
@@ -249,8 +275,9 @@ impl Worker {
             .and_then(|record| records.network(record));
         let (all, doomed) = (records.desired(), doomed.clone());
         let exists = wanted.is_some();
-        let before = self.records.get(host).map(|before| &before.networks);
-        let host_changes = before != Some(&records.networks);
+        let host_changes = self.records.get(host).is_none_or(|before| {
+            before.networks != records.networks || before.floating() != records.floating()
+        });
         if !exists {
             self.proxies.remove(&network);
         }
@@ -265,16 +292,17 @@ impl Worker {
                     }
                     None => {
                         fault::hit(Point::NetworkBeforeTeardown, "");
-                        driver.remove(&spec::namespace(network), changes)?;
+                        driver.withdraw(&spec::namespace(network), &doomed, changes)?;
                         fault::hit(Point::NetworkAfterTeardown, "");
                         false
                     }
                 };
-                if host_changes {
-                    driver.converge_host(&all, changes)?;
-                }
+                let outside = match host_changes {
+                    true => Some(driver.converge_host(&all, changes)?),
+                    false => None,
+                };
                 fault::hit(Point::NetworkConverged, "");
-                Ok(fresh)
+                Ok((fresh, outside))
             })
             .await;
         let problem = outcome.as_ref().err().map(ToString::to_string);
@@ -282,7 +310,10 @@ impl Worker {
             Some(problem) => drop(troubles.insert(network, problem)),
             None => drop(troubles.remove(&network)),
         });
-        let (fresh, changes) = outcome?;
+        let ((fresh, outside), changes) = outcome?;
+        if let Some(outside) = outside {
+            self.floating.host_is(&outside);
+        }
         if !changes.is_empty() {
             tracing::info!(%host, %network, changes = changes.len(), "changed");
             tracing::debug!(%network, "{}", changes.join("; "));

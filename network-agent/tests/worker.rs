@@ -1,7 +1,7 @@
 //! The program itself, on a real broker and (with root) a real host: commands in, reports out, killed
 //! and started again in between.
 
-use std::time::Duration;
+use std::{net::UdpSocket, time::Duration};
 
 use skybus_model::{message::event::PortState, network::PacketMatch, server::spec};
 use skybus_network::{
@@ -91,6 +91,40 @@ async fn a_port_comes_is_served_survives_the_worker_s_death_and_goes() {
     assert_eq!(stage.report(port.id).await.state, PortState::Absent);
     worker.terminate();
     assert!(!lab::traces().contains(&stage.cloud), "{}", lab::traces());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_lost_its_journal_takes_away_only_what_it_is_told_to() {
+    if !lab::possible() {
+        return;
+    }
+    let mut stage = Stage::linux().await;
+    let mut worker = stage.worker();
+    let spec = lab::network_spec();
+    let [goes, stays] = [2, 3].map(|n| lab::port(&spec, n, &[PacketMatch::Any]));
+    for port in [&goes, &stays] {
+        stage.ensure("node-1", port, 1).await;
+        assert_eq!(stage.report(port.id).await.state, PortState::Up);
+    }
+    let (sender, guest) = (Guest::up(&goes), Guest::up(&stays));
+    worker.kill();
+    stage.lose_journal();
+    let mut worker = stage.worker();
+    stage.remove("node-1", &goes, 2).await;
+    assert_eq!(stage.report(goes.id).await.state, PortState::Absent);
+    drop(sender);
+    let ear = guest.udp("0.0.0.0:7");
+    let network = spec::namespace(spec.id);
+    let gateway = namespace::inside(&network, || UdpSocket::bind("0.0.0.0:0")).unwrap();
+    gateway.send_to(b"still there", "10.9.0.3:7").unwrap();
+    assert_eq!(lab::heard(&ear), "still there");
+    // Told again what should be, it goes on as if nothing had happened; and ends it when it should.
+    stage.ensure("node-1", &stays, 1).await;
+    assert_eq!(stage.report(stays.id).await.state, PortState::Up);
+    stage.remove("node-1", &stays, 2).await;
+    assert_eq!(stage.report(stays.id).await.state, PortState::Absent);
+    assert!(!namespace::exists(&network));
+    worker.terminate();
 }
 
 #[tokio::test(flavor = "multi_thread")]

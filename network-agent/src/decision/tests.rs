@@ -126,3 +126,29 @@ fn a_port_that_cannot_be_is_refused_with_its_reason_and_the_others_are_made() {
     assert_eq!(answers, [(PortState::Down, 1), (PortState::Up, 1)]);
     assert_eq!(records.ports.len(), 1);
 }
+
+#[test]
+fn a_floating_ip_is_the_port_s_that_got_it_last_and_a_repeated_wish_gets_nothing() {
+    let with = |n, generation| {
+        let Wish::Ensure(mut ensure) = ensure(n, generation) else {
+            unreachable!()
+        };
+        ensure.spec.floating = vec![[203, 0, 113, 9].into()];
+        Wish::Ensure(ensure)
+    };
+    let holder = |records: &Records| records.floating().into_values().next();
+    let (seven, eight) = (testing::port(7).id, testing::port(8).id);
+    let (records, _) = after(Records::default(), &[with(7, 1)]);
+    let (records, _) = after(records, &[with(8, 1)]);
+    assert_eq!(holder(&records), Some(eight));
+    // The same wish again, before the one arrives that takes it from the former.
+    let (records, _) = after(records, &[with(7, 1)]);
+    assert_eq!(holder(&records), Some(eight));
+    let (records, _) = after(records, &[ensure(7, 2)]);
+    assert_eq!(holder(&records), Some(eight));
+    let (records, _) = after(records, &[remove(8, 2)]);
+    assert_eq!(holder(&records), None);
+    // In one batch the last word counts, too.
+    let (records, _) = after(records, &[with(8, 3), with(7, 3)]);
+    assert_eq!(holder(&records), Some(seven));
+}

@@ -58,3 +58,30 @@ fn addresses_that_are_not_a_machine_s_are_refused() {
     spec.network.gateway = "10.8.0.1".parse().unwrap();
     assert!(matches!(Port::try_from(&spec), Err(Unfit::Network { .. })));
 }
+
+#[test]
+fn floating_ips_are_of_the_outside_and_in_order() {
+    let with = |ips: &[&str]| {
+        let floating = ips.iter().map(|ip| ip.parse().unwrap()).collect();
+        Port::try_from(&PortSpec {
+            floating,
+            ..testing::port(7)
+        })
+    };
+    let port = with(&["203.0.113.9", "203.0.113.7", "203.0.113.9"]).unwrap();
+    let sorted = ["203.0.113.7", "203.0.113.9"].map(|ip| ip.parse::<Ipv4Addr>().unwrap());
+    assert_eq!(port.floating, sorted);
+    // The network's own, transit's, and such as are nobody's.
+    for bad in [
+        "10.9.0.9",
+        "100.64.3.2",
+        "127.0.0.1",
+        "0.0.0.0",
+        "169.254.169.254",
+        "224.0.0.1",
+        "255.255.255.255",
+    ] {
+        let refused = with(&["203.0.113.7", bad]);
+        assert!(matches!(refused, Err(Unfit::Floating { .. })), "{bad}");
+    }
+}

@@ -120,3 +120,25 @@ fn a_transit_link_that_lost_an_end_is_made_anew() {
     assert_eq!(lines[0], format!("link delete {name}"));
     assert!(lines[1].starts_with(&format!("link add {name} type veth")));
 }
+
+#[test]
+fn only_the_tap_of_a_port_with_a_floating_ip_reflects() {
+    let mut port = testing::port(7);
+    port.floating = vec![[203, 0, 113, 7].into()];
+    let (with, without) = (
+        testing::network(&[port]),
+        testing::network(&[testing::port(7)]),
+    );
+    let mut found = settled(&without);
+    let lines = |network, found: &Links| inside_lines(network, "c1", found, &BTreeSet::new());
+    let word = |word| format!("link set tap070a0a0a0a0 type bridge_slave hairpin {word}");
+    assert_eq!(lines(&with, &found), [word("on")]);
+    let tap = found.links.get_mut("tap070a0a0a0a0").unwrap();
+    let of_bridge = crate::observed::BridgePort { hairpin: true };
+    tap.linkinfo = Some(crate::observed::LinkInfo {
+        info_slave_data: Some(of_bridge),
+        ..crate::observed::LinkInfo::default()
+    });
+    assert!(lines(&with, &found).is_empty());
+    assert_eq!(lines(&without, &found), [word("off")]);
+}

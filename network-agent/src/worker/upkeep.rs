@@ -23,7 +23,12 @@ impl Worker {
     }
 
     /// Brings a network where its records want it, whatever happened to it.
-    async fn repair(&mut self, host: &HostName, network: NetworkId, doomed: &BTreeSet<String>) {
+    pub(super) async fn repair(
+        &mut self,
+        host: &HostName,
+        network: NetworkId,
+        doomed: &BTreeSet<String>,
+    ) {
         let Some(records) = self.records.get(host).cloned() else {
             return;
         };
@@ -53,26 +58,35 @@ impl Worker {
     /// Compares everything with the host, repairs what drifted, and reports what is there.
     pub(super) async fn reconcile(&mut self) -> anyhow::Result<()> {
         let doomed = self.strays().await;
-        for (host, network) in self.places() {
-            self.repair(&host, network, &doomed).await;
-        }
-        self.repair_host().await;
+        self.compare(&doomed).await;
+        self.announce();
         self.inventory().await
     }
 
+    /// Compares everything with the host and repairs what drifted.
+    pub(super) async fn compare(&mut self, doomed: &BTreeSet<String>) {
+        for (host, network) in self.places() {
+            self.repair(&host, network, doomed).await;
+        }
+        self.repair_host().await;
+    }
+
     /// Brings the hosts' own parts where their networks want them; all of these are in trouble without.
-    async fn repair_host(&mut self) {
+    pub(super) async fn repair_host(&mut self) {
         for (host, records) in self.records.clone() {
             let all = records.desired();
             let outcome = self
                 .on_host(move |driver, changes| driver.converge_host(&all, changes))
                 .await;
-            if let Err(error) = outcome {
-                tracing::warn!(%host, "{error}");
-                let troubled = records.networks.into_keys();
-                self.troubles.send_modify(|troubles| {
-                    troubles.extend(troubled.map(|network| (network, error.to_string())));
-                });
+            match outcome {
+                Ok((outside, _)) => self.floating.host_is(&outside),
+                Err(error) => {
+                    tracing::warn!(%host, "{error}");
+                    let troubled = records.networks.into_keys();
+                    self.troubles.send_modify(|troubles| {
+                        troubles.extend(troubled.map(|network| (network, error.to_string())));
+                    });
+                }
             }
         }
     }

@@ -1,0 +1,166 @@
+//! The host's own part: its table of nft, forwarding, and the ways to floating IPs.
+
+use std::{collections::BTreeSet, io, net::Ipv4Addr};
+
+use skybus_sys::namespace;
+
+use super::{Linux, Rules, batch};
+use crate::{
+    changes::Changes,
+    desired::Network,
+    failure::Error,
+    links,
+    observed::{self, Links},
+    outside::{self, Answered, At, Part},
+    program::{self, Place},
+    uplink,
+};
+
+impl Linux {
+    /// Makes the host's own part be as the networks want it; without networks it is taken away. Gives back
+    /// what keeps floating IPs from being reached, which is no reason to fail.
+    ///
+    /// # Errors
+    /// When the host refuses.
+    pub fn converge_host(
+        &self,
+        networks: &[Network],
+        changes: &mut Changes,
+    ) -> Result<Vec<String>, Error> {
+        self.bring_host(networks, true, changes)
+    }
+
+    /// Takes the host's own part away, whatever networks are left.
+    ///
+    /// # Errors
+    /// When the host refuses.
+    pub fn clear_host(&self, changes: &mut Changes) -> Result<(), Error> {
+        self.bring_host(&[], false, changes).map(drop)
+    }
+
+    fn bring_host(
+        &self,
+        networks: &[Network],
+        keep: bool,
+        changes: &mut Changes,
+    ) -> Result<Vec<String>, Error> {
+        // What one cloud notes about the host, another must not change in between.
+        let _turn = namespace::turn()?;
+        let (host, clouds) = (Links::read(Place::Host)?, uplink::all_clouds()?);
+        let ours = clouds.iter().find(|(cloud, _)| *cloud == self.cloud);
+        let former = ours.map(|(_, listing)| listing.as_str());
+        let mark = links::mark(&self.cloud);
+        let mut part = Part::of(networks, self.public.as_deref());
+        if keep {
+            part.keep(&host, &mark, former);
+        }
+        let answers = answers()?;
+        batch(
+            Place::Host,
+            &part.removals(&host, &mark, &answers, former),
+            changes,
+        )?;
+        if part.links.is_empty() {
+            self.leave_host(&clouds, changes)?;
+            return Ok(Vec::new());
+        }
+        let now = forwarding()?;
+        let was = uplink::original(&clouds, &now).to_owned();
+        let rules = Rules::Host(uplink::render(&self.cloud, &was, &part));
+        let table = uplink::table(&self.cloud);
+        let tables = [("ip", table.as_str())];
+        let listed = || crate::ruleset::listing(Place::Host, &tables);
+        self.loaded.bring(
+            Place::Host,
+            former.is_none(),
+            rules,
+            &tables,
+            listed,
+            changes,
+        )?;
+        if now != "1" {
+            changes.make(format!("host: {} = 1", uplink::FORWARDING), || {
+                observed::set(Place::Host, uplink::FORWARDING, "1")
+            })?;
+        }
+        let additions = part.additions(&host, &mark, &answers, changes.is_rehearsal());
+        batch(Place::Host, &additions, changes)?;
+        Ok(part.troubles(&host))
+    }
+
+    /// Takes the host's part away and gives forwarding back as it was, if no other cloud needs it.
+    fn leave_host(&self, clouds: &[(String, String)], changes: &mut Changes) -> Result<(), Error> {
+        let Some((_, ours)) = clouds.iter().find(|(cloud, _)| *cloud == self.cloud) else {
+            return Ok(());
+        };
+        // Forwarding first: the note about it is in the table.
+        if clouds.len() == 1 && uplink::was(ours) == Some("0") && forwarding()? != "0" {
+            changes.make(format!("host: {} = 0", uplink::FORWARDING), || {
+                observed::set(Place::Host, uplink::FORWARDING, "0")
+            })?;
+        }
+        let table = uplink::table(&self.cloud);
+        changes.make(format!("host: remove the nft table ip {table}"), || {
+            program::nft(Place::Host, &format!("delete table ip {table}\n"))
+        })?;
+        if !changes.is_rehearsal() {
+            self.loaded.forget(Place::Host.name());
+            // Refused while something is in it, which the next call or a teardown then finds.
+            let _ = std::fs::remove_dir(&self.run);
+        }
+        Ok(())
+    }
+
+    /// The floating IPs that lead into networks of this cloud now, whoever made it so.
+    ///
+    /// # Errors
+    /// When the host cannot be read.
+    pub fn served(&self) -> Result<BTreeSet<Ipv4Addr>, Error> {
+        let (host, mark) = (Links::read(Place::Host)?, links::mark(&self.cloud));
+        Ok(outside::led(&host, &mark).map(|(_, ip)| ip).collect())
+    }
+
+    /// Ends the connections through a floating IP that leads into `namespace` no more: a packet that belongs
+    /// to one finds nobody who remembers it.
+    ///
+    /// # Errors
+    /// When the kernel's memory of connections cannot be changed.
+    pub fn end_connections(
+        &self,
+        namespace: &str,
+        floating: Ipv4Addr,
+        changes: &mut Changes,
+    ) -> Result<(), Error> {
+        let inside = Place::Namespace(namespace);
+        let mut all = vec![(Place::Host, "--orig-dst"), (Place::Host, "--orig-src")];
+        if namespace::exists(namespace) {
+            // Coming in it was the first packet's destination, going out its answer's.
+            all.extend([(inside, "--orig-dst"), (inside, "--reply-dst")]);
+        }
+        let ip = floating.to_string();
+        for (place, by) in all {
+            let what = format!("{}: end connections, {by} {ip}", place.name());
+            changes.make(what, || forget(place, &["--delete", by, &ip]))?;
+        }
+        Ok(())
+    }
+}
+
+fn forget(place: Place<'_>, arguments: &[&str]) -> Result<(), program::Error> {
+    match program::run("conntrack", "conntrack", arguments, place, "") {
+        // There was none.
+        Err(program::Error::Refused { said, .. }) if said.contains(" 0 flow entries") => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+/// For whom this host answers on its wires.
+fn answers() -> Result<BTreeSet<At>, program::Error> {
+    let all: Vec<Answered> = program::ip_show(Place::Host, &["-4", "neigh", "show", "proxy"])?;
+    let at = |one: Answered| Some((one.dev, one.dst.parse().ok()?));
+    Ok(all.into_iter().filter_map(at).collect())
+}
+
+fn forwarding() -> io::Result<String> {
+    Ok(observed::setting(Place::Host, uplink::FORWARDING)?.unwrap_or_default())
+}

@@ -1,0 +1,204 @@
+//! Where a host's floating IPs lead, and who answers for them: a route into the namespace for each, and on
+//! the wire of the public interface an answer to ARP. Pure functions.
+//!
+//! Routes bear their mark by the link that they lead through, which is the cloud's. The entries by which
+//! the kernel answers bear none, so the cloud's table of nft says which are its own: they are taken away
+//! before they are struck from it, and made after they are entered.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
+
+use serde::Deserialize;
+
+use crate::{
+    desired::{Network, TRANSIT_PREFIX, transit_link},
+    observed::{Link, Links, Route},
+    transit::Transit,
+};
+
+/// An interface and an address that belongs to it in some way.
+pub type At = (String, Ipv4Addr);
+
+/// An address that the host answers for, as `ip -json neigh show proxy` shows it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Answered {
+    /// The address.
+    #[serde(default)]
+    pub dst: String,
+    /// On which interface.
+    #[serde(default)]
+    pub dev: String,
+}
+
+/// What the host's own part holds of its networks.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Part {
+    /// The networks' links, each with its transit addresses.
+    pub links: BTreeMap<String, Transit>,
+    /// Which name servers may be asked through which link.
+    pub name_servers: BTreeSet<At>,
+    /// Which floating IPs lead through which link.
+    pub floating: BTreeSet<At>,
+    /// Which floating IPs are answered for on which interface.
+    pub answered: BTreeSet<At>,
+}
+
+impl Part {
+    /// What these networks want.
+    #[must_use]
+    pub fn of(networks: &[Network], public: Option<&str>) -> Self {
+        let mut part = Self::default();
+        for network in networks {
+            let link = transit_link(network.spec.id);
+            let at = |address: &Ipv4Addr| (link.clone(), *address);
+            part.name_servers.extend(network.spec.dns.iter().map(at));
+            let floating = network.ports.values().flat_map(|port| &port.floating);
+            part.floating.extend(floating.map(at));
+            part.links.insert(link, network.transit);
+        }
+        if let Some(public) = public {
+            let all = part.floating.iter();
+            part.answered = all.map(|(_, ip)| (public.to_owned(), *ip)).collect();
+        }
+        part
+    }
+
+    /// Keeps what `former`, a listing of the cloud's table, holds of networks that are on the host and that
+    /// no record tells of (any more): until it is known that nobody wants them, their guests go on.
+    pub fn keep(&mut self, host: &Links, mark: &str, former: Option<&str>) {
+        let former = former.unwrap_or_default();
+        let answered: BTreeSet<At> = elements(former, "answered").collect();
+        let mut kept = BTreeSet::new();
+        for (link, transit) in ours(host, mark) {
+            if self.links.contains_key(link) {
+                continue;
+            }
+            self.links.insert(link.clone(), transit);
+            let its = |set| elements(former, set).filter(|(of, _)| of == link);
+            self.name_servers.extend(its("name_servers"));
+            kept.extend(its("floating"));
+        }
+        kept.retain(|(_, ip)| !self.floating.iter().any(|(_, taken)| taken == ip));
+        let answered = answered
+            .into_iter()
+            .filter(|(_, ip)| kept.iter().any(|(_, kept)| kept == ip));
+        self.answered.extend(answered);
+        self.floating.extend(kept);
+    }
+
+    /// The lines of `ip` that take away what is there and not wanted: routes through the cloud's links, and
+    /// answers that `former` calls the cloud's own.
+    #[must_use]
+    pub fn removals(
+        &self,
+        host: &Links,
+        mark: &str,
+        answers: &BTreeSet<At>,
+        former: Option<&str>,
+    ) -> Vec<String> {
+        let routes = led(host, mark)
+            .filter(|at| !self.floating.contains(at))
+            .map(|(link, ip)| format!("route delete {ip}/32 dev {link}"));
+        let former: BTreeSet<At> = elements(former.unwrap_or_default(), "answered").collect();
+        let answers = former
+            .difference(&self.answered)
+            .filter(|at| answers.contains(at))
+            .map(|(dev, ip)| format!("neigh delete proxy {ip} dev {dev}"));
+        answers.chain(routes).collect()
+    }
+
+    /// The lines of `ip` that make what is wanted and not there. What needs an interface that is not there
+    /// is left out, unless it `may_come`.
+    #[must_use]
+    pub fn additions(
+        &self,
+        host: &Links,
+        mark: &str,
+        answers: &BTreeSet<At>,
+        may_come: bool,
+    ) -> Vec<String> {
+        let there = |name: &str| may_come || host.links.get(name).is_some_and(Link::up);
+        let led: BTreeSet<At> = led(host, mark).collect();
+        let routes = self.floating.difference(&led).filter_map(|(link, ip)| {
+            let transit = self.links.get(link).filter(|_| there(link))?;
+            let via = transit.network();
+            Some(format!("route replace {ip}/32 via {via} dev {link}"))
+        });
+        let answers = self
+            .answered
+            .difference(answers)
+            .filter(|(dev, _)| there(dev))
+            .map(|(dev, ip)| format!("neigh replace proxy {ip} dev {dev}"));
+        routes.chain(answers).collect()
+    }
+
+    /// What keeps floating IPs from being reached, in words.
+    #[must_use]
+    pub fn troubles(&self, host: &Links) -> Vec<String> {
+        let interfaces: BTreeSet<&String> = self.answered.iter().map(|(dev, _)| dev).collect();
+        let missing = interfaces
+            .into_iter()
+            .filter(|name| !host.links.get(*name).is_some_and(Link::up))
+            .map(|name| {
+                format!(
+                    "the public interface {name} is not there or down; floating IPs are reached from this \
+                     host alone"
+                )
+            });
+        let own: BTreeSet<Ipv4Addr> = host
+            .links
+            .values()
+            .flat_map(Link::addresses)
+            .map(|net| net.addr())
+            .collect();
+        let taken = self
+            .floating
+            .iter()
+            .filter(|(_, ip)| own.contains(ip))
+            .map(|(_, ip)| format!("the floating IP {ip} is an address of this host itself"));
+        missing.chain(taken).collect()
+    }
+}
+
+/// The cloud's transit links on the host.
+fn ours<'a>(host: &'a Links, mark: &str) -> impl Iterator<Item = (&'a String, Transit)> {
+    host.links.iter().filter_map(move |(name, link)| {
+        let marked = link.ifalias.as_deref() == Some(mark) && name.starts_with(TRANSIT_PREFIX);
+        let transit = link.addresses().find_map(|net| Transit::of(net.addr()))?;
+        marked.then_some((name, transit))
+    })
+}
+
+/// Which single addresses are led through which of the cloud's links.
+pub fn led(host: &Links, mark: &str) -> impl Iterator<Item = At> {
+    let ours: BTreeMap<&String, Transit> = ours(host, mark).collect();
+    let at = move |route: &Route| {
+        let link = route.dev.as_ref()?;
+        let transit = ours.get(link)?;
+        // One that somebody led elsewhere does not count, and is replaced.
+        let via = route.gateway.as_ref()?.parse::<Ipv4Addr>().ok()?;
+        let address = route.dst.parse::<Ipv4Addr>().ok()?;
+        (via == transit.network()).then(|| (link.clone(), address))
+    };
+    host.routes.iter().filter_map(at)
+}
+
+/// The elements of a set of interfaces and addresses in a table's listing.
+fn elements(listing: &str, set: &str) -> impl Iterator<Item = At> {
+    let body = listing
+        .split_once(&format!("set {set} {{"))
+        .and_then(|(_, rest)| rest.split_once("elements = {"))
+        // Without elements the next set's would be taken for its own.
+        .filter(|(before, _)| !before.contains("set "))
+        .and_then(|(_, rest)| rest.split_once('}'))
+        .map_or("", |(body, _)| body);
+    body.split(',').filter_map(|element| {
+        let (name, address) = element.trim().split_once(" . ")?;
+        Some((name.trim_matches('"').to_owned(), address.parse().ok()?))
+    })
+}
+
+#[cfg(test)]
+mod tests;
