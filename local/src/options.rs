@@ -55,6 +55,10 @@ pub struct Up {
     /// Addresses for floating IPs, e.g. 172.17.1.0/24
     #[arg(long, value_name = "CIDR", value_parser = cidr)]
     pub floating_range: Option<String>,
+    /// The interface on whose wire this machine answers for floating IPs, e.g. eth0; without, only this
+    /// machine and its guests reach them
+    #[arg(long, value_name = "NAME", value_parser = interface)]
+    pub public_interface: Option<String>,
     /// How guests are run
     #[arg(long, value_enum)]
     pub virt_type: Option<VirtType>,
@@ -103,6 +107,9 @@ pub struct Options {
     pub network_size: u32,
     /// See [`Up::floating_range`].
     pub floating_range: String,
+    /// See [`Up::public_interface`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_interface: Option<String>,
     /// See [`Up::virt_type`].
     pub virt_type: VirtType,
     /// See [`Up::fake_hosts`].
@@ -126,6 +133,7 @@ impl Default for Options {
             fixed_range: "10.1.0.0/16".to_owned(),
             network_size: 512,
             floating_range: "172.17.1.0/24".to_owned(),
+            public_interface: None,
             virt_type: VirtType::Auto,
             fake_hosts: 0,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8774)),
@@ -165,6 +173,10 @@ impl Options {
         set(&mut options.fixed_range, up.fixed_range.clone());
         set(&mut options.network_size, up.network_size);
         set(&mut options.floating_range, up.floating_range.clone());
+        set(
+            &mut options.public_interface,
+            up.public_interface.clone().map(Some),
+        );
         set(&mut options.virt_type, up.virt_type);
         set(&mut options.fake_hosts, up.fake_hosts);
         set(&mut options.listen, up.listen);
@@ -230,6 +242,16 @@ fn cidr(text: &str) -> Result<String, String> {
         ));
     }
     Ok(text.to_owned())
+}
+
+/// As the network agent reads it.
+fn interface(text: &str) -> Result<String, String> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.@".contains(&b);
+    if (1..=15).contains(&text.len()) && text.bytes().all(plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("that is no interface's name; `ip link` lists them".to_owned())
+    }
 }
 
 fn network_size(text: &str) -> Result<u32, String> {

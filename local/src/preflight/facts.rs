@@ -47,7 +47,14 @@ pub struct Facts {
     pub database: Option<String>,
 }
 
-const GUEST_PROGRAMS: [&str; 5] = ["qemu-system-x86_64", "qemu-img", "dnsmasq", "nft", "ip"];
+const GUEST_PROGRAMS: [&str; 6] = [
+    "qemu-system-x86_64",
+    "qemu-img",
+    "dnsmasq",
+    "nft",
+    "conntrack",
+    "ip",
+];
 
 impl Facts {
     /// Looks at the host. `left_running`: processes of this cloud still run, so its ports are its own.

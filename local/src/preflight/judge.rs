@@ -183,6 +183,7 @@ fn package_of(program: &str) -> &'static str {
         "qemu-img" => "qemu-utils",
         "dnsmasq" => "dnsmasq-base",
         "nft" => "nftables",
+        "conntrack" => "conntrack",
         _ => "iproute2",
     }
 }

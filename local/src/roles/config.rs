@@ -66,6 +66,8 @@ struct Network<'a> {
     metadata_secret: &'a str,
     driver: &'static str,
     fake_hosts: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_interface: Option<&'a str>,
 }
 
 const ZONE: &str = "nova";
@@ -152,6 +154,7 @@ fn text(data: &DataDir, cloud: &Cloud, role: &str) -> Result<String, toml::ser::
                 "linux"
             },
             fake_hosts,
+            public_interface: options.public_interface.as_deref(),
         }),
     }
 }
