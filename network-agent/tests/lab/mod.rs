@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub(crate) mod dhcp;
+pub(crate) mod wire;
 
 use std::{
     collections::BTreeSet,
@@ -67,6 +68,14 @@ impl Cloud {
     pub(crate) fn new() -> Self {
         Self {
             linux: Linux::new(&cloud_name()),
+            networks: Vec::new(),
+        }
+    }
+
+    /// One that answers for floating IPs on the wire.
+    pub(crate) fn on(wire: &wire::Wire) -> Self {
+        Self {
+            linux: Linux::new(&cloud_name()).with_public(Some(&wire.link)),
             networks: Vec::new(),
         }
     }

@@ -40,6 +40,7 @@ enum Heard {
 
 pub(crate) struct Stage {
     pub(crate) cloud: String,
+    health: String,
     directory: TempDir,
     bus: Bus,
     heard: UnboundedReceiver<Heard>,
@@ -75,20 +76,19 @@ impl Stage {
         let api = api().await;
         let directory = tempfile::tempdir().unwrap();
         let cloud = crate::lab::cloud_name();
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let health = free.local_addr().unwrap().to_string();
+        drop(free);
         let config = format!(
-            "data_dir = \"{0}/network\"\nhealth = \"127.0.0.1:{1}\"\nbroker = \"{account}\"\n\
+            "data_dir = \"{0}/network\"\nhealth = \"{health}\"\nbroker = \"{account}\"\n\
              host = \"node-1\"\napi_url = \"http://{api}\"\nmetadata_secret = \"s\"\n\
              driver = \"{driver}\"\nfake_hosts = {fake_hosts}\ncloud = \"{cloud}\"\n",
             directory.path().display(),
-            TcpListener::bind("127.0.0.1:0")
-                .unwrap()
-                .local_addr()
-                .unwrap()
-                .port(),
         );
         fs::write(directory.path().join("network.toml"), config).unwrap();
         Self {
             cloud,
+            health,
             directory,
             bus,
             heard,
@@ -124,6 +124,27 @@ impl Stage {
             String::from_utf8_lossy(&out.stderr)
         );
         String::from_utf8(out.stdout).unwrap()
+    }
+
+    /// Adds a line to its configuration.
+    pub(crate) fn configure(&self, line: &str) {
+        let path = self.directory.path().join("network.toml");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(path, format!("{text}{line}\n")).unwrap();
+    }
+
+    /// What it says of its health.
+    pub(crate) fn health(&self) -> String {
+        let Ok(mut connection) = std::net::TcpStream::connect(&self.health) else {
+            return String::new();
+        };
+        let mut answer = String::new();
+        let asked = write!(
+            connection,
+            "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        );
+        let _ = asked.and_then(|()| connection.read_to_string(&mut answer));
+        answer
     }
 
     pub(crate) fn lose_journal(&self) {
