@@ -46,6 +46,16 @@ fn fake_hosts_without_the_fake_driver_are_refused() {
 }
 
 #[test]
+fn the_public_interface_is_remembered_and_may_change() {
+    let first = Options::chosen(&up(&["--public-interface", "eth0"]), None).unwrap();
+    let second = Options::chosen(&up(&[]), Some(&first)).unwrap();
+    assert_eq!(second.public_interface.as_deref(), Some("eth0"));
+    let third = Options::chosen(&up(&["--public-interface", "eth1.7"]), Some(&second)).unwrap();
+    assert_eq!(third.public_interface.as_deref(), Some("eth1.7"));
+    assert!(refusal(&["--public-interface", "eth0; x"]).contains("ip link"));
+}
+
+#[test]
 fn ranges_and_sizes_that_cannot_be_are_refused_with_the_right_form() {
     assert!(refusal(&["--fixed-range", "10.1.2.3/16"]).contains("10.1.0.0/16"));
     assert!(refusal(&["--fixed-range", "10.1.0.0"]).contains("ADDRESS/LENGTH"));

@@ -18,8 +18,11 @@ use crate::{
     program::{self, Place},
 };
 
-/// How long others have to answer. A host that answers on behalf of a guest takes up to 0.8 s.
-const PATIENCE: Duration = Duration::from_secs(4);
+/// How long others have to answer. They are asked twice in that time, and a host that answers on behalf of a
+/// guest takes up to 0.8 s.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// With how many of its first announcements others are asked for an address.
+const ASKED: u32 = 3;
 
 /// When an address is announced next, and how often it was.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +57,7 @@ pub async fn run(
             let ask: Vec<Ipv4Addr> = due
                 .iter()
                 .copied()
-                .filter(|ip| turns[ip].count == 0 || troubles.borrow().contains_key(&key(*ip)))
+                .filter(|ip| turns[ip].count < ASKED || troubles.borrow().contains_key(&key(*ip)))
                 .collect();
             for ip in &due {
                 if let Some(turn) = turns.get_mut(ip) {

@@ -2,23 +2,23 @@
 //! is lost. It needs root.
 
 use std::{
-    io::ErrorKind,
-    net::UdpSocket,
     sync::atomic::{AtomicBool, Ordering},
     thread,
-    time::Duration,
 };
 
 use skybus_model::network::{PacketMatch, PortSpec};
 
 #[cfg(test)]
 mod lab;
-use lab::{Cloud, Guest};
+use lab::{
+    Cloud, Guest,
+    talk::{converse, filter_lines},
+};
 
 /// How many ports come or go with one batch of commands.
 const BATCH: usize = 100;
 
-/// A port of its own address in the network's wide range.
+/// A port with an address of its own in the network's wide range.
 fn passer(network: &skybus_model::network::NetworkSpec, n: u16) -> PortSpec {
     let [a, b] = n.to_be_bytes();
     let mut port = lab::port(
@@ -48,10 +48,11 @@ fn five_hundred_ports_come_and_go_and_no_datagram_between_two_others_is_lost() {
         let talk = scope.spawn(|| converse(&mouth, &ear, &over));
         let passers: Vec<PortSpec> = (0..500).map(|n| passer(&spec, n)).collect();
         let mut there: Vec<PortSpec> = two.to_vec();
+        // The filter's change is that of a batch, however many ports there are.
         for batch in passers.chunks(BATCH) {
             there.extend_from_slice(batch);
             let changes = cloud.converge(vec![cloud.network(&there)]);
-            small(&changes);
+            assert!(filter_lines(&changes) <= BATCH * 30);
         }
         for _ in passers.chunks(BATCH) {
             let gone = there.split_off(there.len() - BATCH);
@@ -65,7 +66,7 @@ fn five_hundred_ports_come_and_go_and_no_datagram_between_two_others_is_lost() {
                 .linux
                 .converge(&network, &doomed, &mut changes)
                 .unwrap();
-            small(changes.list());
+            assert!(filter_lines(changes.list()) <= BATCH * 30);
         }
         over.store(true, Ordering::Relaxed);
         talk.join().unwrap()
@@ -75,39 +76,4 @@ fn five_hundred_ports_come_and_go_and_no_datagram_between_two_others_is_lost() {
     let network = cloud.network(&two);
     cloud.linux = skybus_network::linux::Linux::new(cloud.linux.cloud());
     assert_eq!(cloud.converge(vec![network]), Vec::<String>::new());
-}
-
-/// Each datagram is answered before the next is sent, so that only a loss can leave one unanswered.
-fn converse(mouth: &UdpSocket, ear: &UdpSocket, over: &AtomicBool) -> u32 {
-    let mut number = 0_u32;
-    let mut word = [0; 4];
-    while !over.load(Ordering::Relaxed) {
-        number += 1;
-        mouth.send_to(&number.to_be_bytes(), "10.9.0.3:7").unwrap();
-        for (at, back) in [(ear, true), (mouth, false)] {
-            let from = loop {
-                match at.recv_from(&mut word) {
-                    Ok((_, from)) => break from,
-                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                    Err(error) => panic!("datagram {number} was lost: {error}"),
-                }
-            };
-            assert_eq!(u32::from_be_bytes(word), number);
-            if back {
-                at.send_to(&word, from).unwrap();
-            }
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
-    number
-}
-
-/// The filter's change is that of a batch, however many ports there are.
-fn small(changes: &[String]) {
-    let filter = changes
-        .iter()
-        .find_map(|change| change.split_once("packet filter, "));
-    let lines = filter.unwrap().1.trim_end_matches(" lines");
-    let lines: usize = lines.parse().unwrap();
-    assert!(lines <= BATCH * 30, "{lines} lines for {BATCH} ports");
 }

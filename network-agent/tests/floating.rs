@@ -4,69 +4,23 @@
 use std::{
     collections::BTreeSet,
     io::{ErrorKind, Read, Write},
-    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream},
-    time::Duration,
+    net::TcpStream,
 };
 
-use skybus_model::network::{PacketMatch, PortSpec};
+use skybus_model::network::PacketMatch;
 use skybus_network::{
     changes::Changes,
     linux::Linux,
     program::{Place, ip, nft},
 };
-use skybus_sys::socket;
 
 #[cfg(test)]
 mod lab;
-use lab::{Cloud, Guest, SOON, wire::Wire};
-
-const SSH: PacketMatch = PacketMatch::Tcp(Some((22, 22)));
-/// Long enough for an answer that comes, short enough to wait for one that does not.
-const SHORT: Duration = Duration::from_millis(1500);
-
-fn floats(mut port: PortSpec, ip: Ipv4Addr) -> PortSpec {
-    port.floating = vec![ip];
-    port
-}
-
-fn serve(name: &str, port: u16) -> TcpListener {
-    socket::listen(name, (Ipv4Addr::UNSPECIFIED, port).into()).unwrap()
-}
-
-/// Connects from a place to a service: both ends, and whom the service takes the other for.
-fn meet(from: &str, to: Ipv4Addr, service: &TcpListener) -> (TcpStream, TcpStream, IpAddr) {
-    let port = service.local_addr().unwrap().port();
-    let near = socket::connect(from, (to, port).into(), SOON)
-        .unwrap_or_else(|error| panic!("{from} to {to}: {error}"));
-    let (far, seen) = service.accept().unwrap();
-    for end in [&near, &far] {
-        end.set_read_timeout(Some(SOON)).unwrap();
-    }
-    (near, far, seen.ip())
-}
-
-fn passes(from: &mut TcpStream, to: &mut TcpStream) {
-    from.write_all(b"!").unwrap();
-    to.read_exact(&mut [0]).unwrap();
-}
-
-fn cut(from: &str, to: SocketAddr) -> bool {
-    socket::connect(from, to, SHORT).is_err()
-}
-
-/// What of the address is on the host: routes and answers.
-fn left(floating: Ipv4Addr) -> bool {
-    let (route, proxy) = (["ip", "route"], ["ip", "neigh", "show", "proxy"]);
-    [&route[..], &proxy[..]].iter().any(|words| {
-        let out = std::process::Command::new(words[0])
-            .args(&words[1..])
-            .output()
-            .unwrap();
-        let text = String::from_utf8(out.stdout).unwrap();
-        text.split_whitespace()
-            .any(|word| word == floating.to_string())
-    })
-}
+use lab::{
+    Cloud, Guest, SOON,
+    talk::{SHORT, SSH, cut, floats, left, meet, passes, serve},
+    wire::Wire,
+};
 
 #[test]
 fn the_outside_reaches_a_guest_under_its_floating_ip_as_its_rules_allow_and_not_when_it_has_gone() {

@@ -1,11 +1,17 @@
 //! The program itself, on a real broker and (with root) a real host: commands in, reports out, killed
 //! and started again in between.
 
-use std::{net::UdpSocket, time::Duration};
+use std::{
+    io::{Read as _, Write as _},
+    net::UdpSocket,
+    time::Duration,
+};
 
-use skybus_model::{message::event::PortState, network::PacketMatch, server::spec};
+use skybus_model::{Order, message::event::PortState, network::PacketMatch, server::spec};
 use skybus_network::{
+    changes::Changes,
     program::{self, Place},
+    teardown::teardown,
     uplink,
 };
 use skybus_sys::{namespace, process, tap};
@@ -14,7 +20,7 @@ use skybus_sys::{namespace, process, tap};
 mod lab;
 #[cfg(test)]
 mod stage;
-use lab::{Guest, dhcp::Lease};
+use lab::{Guest, dhcp::Lease, wire::Wire};
 use stage::Stage;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,6 +161,143 @@ async fn what_was_accepted_is_done_by_the_next_worker() {
     assert!(stage.run(&["teardown", "--dry-run"]).contains(&stage.cloud));
     stage.run(&["teardown"]);
     assert!(!lab::traces().contains(&stage.cloud), "{}", lab::traces());
+}
+
+/// Waits until a worker that was started since has compared all with its records and said so.
+async fn compared(stage: &mut Stage, since: Order) -> Order {
+    loop {
+        let order = stage.inventory("node-1", 1).await.order;
+        if order.epoch > since.epoch {
+            return order;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_floating_ip_is_announced_served_repaired_and_after_a_power_cut_not_believed() {
+    if !lab::possible() {
+        return;
+    }
+    let (wire, mut stage) = (Wire::new(), Stage::linux().await);
+    stage.configure(&format!("public_interface = \"{}\"", wire.link));
+    stage.configure("floating_doubt = 86400");
+    let floating = wire.free(3);
+    // The outside believes it elsewhere.
+    let stale = "02:00:00:00:00:77";
+    lab::ip(
+        &wire.name,
+        &format!("neigh add {floating} lladdr {stale} dev eth0 nud stale"),
+    );
+    let mut worker = stage.worker();
+    let spec = lab::network_spec();
+    let mut port = lab::port(&spec, 2, &[PacketMatch::Tcp(Some((22, 22)))]);
+    port.floating = vec![floating];
+    stage.ensure("node-1", &port, 1).await;
+    let report = stage.report(port.id).await;
+    assert_eq!(report.state, PortState::Up);
+    lab::eventually("the announcement", || !wire.knows(floating).contains(stale));
+    let guest = Guest::up(&port);
+    let ssh = skybus_sys::socket::listen(&guest.name, "0.0.0.0:22".parse().unwrap()).unwrap();
+    lab::eventually("the outside's way in", || wire.reaches(floating));
+
+    // By hand it does not go for long.
+    let flush = format!("neigh delete proxy {floating} dev {}\n", wire.link);
+    program::ip(Place::Host, &format!("{flush}route delete {floating}/32\n")).unwrap();
+    lab::eventually("the way in after it was taken by hand", || {
+        wire.reaches(floating)
+    });
+
+    // The worker dies, and the next one doubts what it remembers, but not what is served.
+    let soon = Duration::from_secs(60);
+    let mut open = skybus_sys::socket::connect(&wire.name, (floating, 22).into(), soon).unwrap();
+    worker.kill();
+    let mut worker = stage.worker();
+    let order = compared(&mut stage, report.order).await;
+    assert!(wire.reaches(floating));
+    let mut far = loop {
+        // Those who only looked in are gone.
+        let (mut far, _) = ssh.accept().unwrap();
+        far.set_read_timeout(Some(soon)).unwrap();
+        open.write_all(b"!").unwrap();
+        if far.read(&mut [0]).is_ok_and(|length| length > 0) {
+            break far;
+        }
+    };
+    far.write_all(b"!").unwrap();
+
+    // A power cut takes all but the journal.
+    worker.kill();
+    drop((open, far, ssh, guest));
+    teardown(&stage.linux_driver(), &[], &mut Changes::real()).unwrap();
+    let mut worker = stage.worker();
+    compared(&mut stage, order).await;
+    assert!(namespace::exists(&spec::namespace(spec.id)));
+    let routes = lab::traces();
+    assert!(
+        !routes.contains(&format!(". {floating}")),
+        "it is in the host's table"
+    );
+    let guest = Guest::up(&port);
+    let _ssh = skybus_sys::socket::listen(&guest.name, "0.0.0.0:22".parse().unwrap()).unwrap();
+    lab::ip(&wire.name, "neigh flush all");
+    assert!(
+        !wire.reaches(floating),
+        "it answers for what may be elsewhere"
+    );
+    stage.ensure("node-1", &port, 1).await;
+    lab::eventually("the way in after the control plane's word", || {
+        wire.reaches(floating)
+    });
+
+    // It moves to a port of another network on this host, whose commands may overtake the former's.
+    let mut heir = lab::port(&lab::network_spec(), 2, &[PacketMatch::Tcp(Some((22, 22)))]);
+    heir.floating = vec![floating];
+    stage.ensure("node-1", &heir, 1).await;
+    assert_eq!(stage.report(heir.id).await.state, PortState::Up);
+    let other = Guest::up(&heir);
+    let ssh = skybus_sys::socket::listen(&other.name, "0.0.0.0:22".parse().unwrap()).unwrap();
+    ssh.set_nonblocking(true).unwrap();
+    lab::eventually("the heir's connection", || {
+        wire.reaches(floating) && ssh.accept().is_ok()
+    });
+    worker.terminate();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doubt_ends_by_itself_and_another_s_answer_is_trouble_that_stops_nothing() {
+    if !lab::possible() {
+        return;
+    }
+    let (wire, mut stage) = (Wire::new(), Stage::linux().await);
+    stage.configure(&format!("public_interface = \"{}\"", wire.link));
+    stage.configure("floating_doubt = 1");
+    let (free, taken) = (wire.free(3), wire.free(4));
+    lab::ip(&wire.name, &format!("address add {taken}/28 dev eth0"));
+    let spec = lab::network_spec();
+    let mut port = lab::port(&spec, 2, &[PacketMatch::Tcp(Some((22, 22)))]);
+    port.floating = vec![free, taken];
+    let mut worker = stage.worker();
+    stage.ensure("node-1", &port, 1).await;
+    assert_eq!(stage.report(port.id).await.state, PortState::Up);
+    lab::eventually("the trouble", || {
+        let health = stage.health();
+        health.contains(&taken.to_string()) && health.starts_with("HTTP/1.1 503")
+    });
+    assert!(!stage.health().contains(&free.to_string()));
+    // The other machine gives it up, or the port does.
+    worker.kill();
+    teardown(&stage.linux_driver(), &[], &mut Changes::real()).unwrap();
+    let mut worker = stage.worker();
+    lab::eventually("the end of doubt", || {
+        lab::traces().contains(&format!(". {free}"))
+    });
+    port.floating = vec![free];
+    stage.ensure("node-1", &port, 2).await;
+    assert_eq!(stage.report(port.id).await.state, PortState::Up);
+    lab::eventually("the end of trouble", || {
+        stage.health().starts_with("HTTP/1.1 200")
+    });
+    worker.terminate();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -165,6 +165,28 @@ mod tests {
     use crate::{cloud::ROLES, options::Options};
 
     #[test]
+    fn the_network_agent_is_told_of_the_public_interface_alone_and_only_if_there_is_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let data = DataDir::at(directory.path()).unwrap();
+        let mut cloud = Cloud::new(Options::default()).unwrap();
+        let told = |cloud: &Cloud, role| {
+            let text = text(&data, cloud, role).unwrap();
+            text.contains("public_interface = \"eth0\"")
+        };
+        assert!(
+            !text(&data, &cloud, "network")
+                .unwrap()
+                .contains("public_interface")
+        );
+        cloud.options.public_interface = Some("eth0".to_owned());
+        let knowing: Vec<&str> = ROLES
+            .into_iter()
+            .filter(|role| told(&cloud, role))
+            .collect();
+        assert_eq!(knowing, ["network"]);
+    }
+
+    #[test]
     fn each_role_is_told_its_own_secrets_and_no_others() {
         let directory = tempfile::tempdir().unwrap();
         let data = DataDir::at(directory.path()).unwrap();

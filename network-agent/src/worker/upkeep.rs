@@ -79,7 +79,12 @@ impl Worker {
                 .on_host(move |driver, changes| driver.converge_host(&all, changes))
                 .await;
             match outcome {
-                Ok((outside, _)) => self.floating.host_is(&outside),
+                Ok((outside, changes)) => {
+                    if !changes.is_empty() {
+                        tracing::info!(%host, "its own part: {}", changes.join("; "));
+                    }
+                    self.floating.host_is(&outside);
+                }
                 Err(error) => {
                     tracing::warn!(%host, "{error}");
                     let troubled = records.networks.into_keys();

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub(crate) mod dhcp;
+pub(crate) mod talk;
 pub(crate) mod wire;
 
 use std::{

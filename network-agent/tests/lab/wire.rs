@@ -4,6 +4,7 @@ use std::{
     net::Ipv4Addr,
     process::Command,
     sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
 };
 
 use skybus_network::program::{Place, ip};
@@ -47,6 +48,23 @@ impl Wire {
             link,
             first,
         }
+    }
+
+    /// Whether the machine outside gets an answer from a guest's SSH under the floating IP.
+    pub(crate) fn reaches(&self, floating: Ipv4Addr) -> bool {
+        let patience = Duration::from_secs(2);
+        skybus_sys::socket::connect(&self.name, (floating, 22).into(), patience).is_ok()
+    }
+
+    /// Where the machine outside believes the address to be: a line of its ARP table, or nothing.
+    pub(crate) fn knows(&self, floating: Ipv4Addr) -> String {
+        let table = namespace::inside(&self.name, || {
+            std::fs::read_to_string("/proc/thread-self/net/arp")
+        });
+        let (table, word) = (table.unwrap(), floating.to_string());
+        let mut lines = table.lines();
+        let line = lines.find(|line| line.split_whitespace().next() == Some(&word));
+        line.unwrap_or_default().to_owned()
     }
 
     /// The n-th address of the wire that nobody has: 3 to 14.
