@@ -214,15 +214,7 @@ async fn a_floating_ip_is_announced_served_repaired_and_after_a_power_cut_not_be
     let mut worker = stage.worker();
     let order = compared(&mut stage, report.order).await;
     assert!(wire.reaches(floating));
-    let mut far = loop {
-        // Those who only looked in are gone.
-        let (mut far, _) = ssh.accept().unwrap();
-        far.set_read_timeout(Some(soon)).unwrap();
-        open.write_all(b"!").unwrap();
-        if far.read(&mut [0]).is_ok_and(|length| length > 0) {
-            break far;
-        }
-    };
+    let mut far = lab::talk::other_end(&ssh, &mut open);
     far.write_all(b"!").unwrap();
 
     // A power cut takes all but the journal.
@@ -238,7 +230,7 @@ async fn a_floating_ip_is_announced_served_repaired_and_after_a_power_cut_not_be
         "it is in the host's table"
     );
     let guest = Guest::up(&port);
-    let _ssh = skybus_sys::socket::listen(&guest.name, "0.0.0.0:22".parse().unwrap()).unwrap();
+    let ssh = skybus_sys::socket::listen(&guest.name, "0.0.0.0:22".parse().unwrap()).unwrap();
     lab::ip(&wire.name, "neigh flush all");
     assert!(
         !wire.reaches(floating),
@@ -250,10 +242,18 @@ async fn a_floating_ip_is_announced_served_repaired_and_after_a_power_cut_not_be
     });
 
     // It moves to a port of another network on this host, whose commands may overtake the former's.
+    let mut open = skybus_sys::socket::connect(&wire.name, (floating, 22).into(), soon).unwrap();
+    let mut far = lab::talk::other_end(&ssh, &mut open);
     let mut heir = lab::port(&lab::network_spec(), 2, &[PacketMatch::Tcp(Some((22, 22)))]);
     heir.floating = vec![floating];
     stage.ensure("node-1", &heir, 1).await;
     assert_eq!(stage.report(heir.id).await.state, PortState::Up);
+    let end = far.write_all(b"?").and_then(|()| far.read_exact(&mut [0]));
+    assert_eq!(
+        end.unwrap_err().kind(),
+        std::io::ErrorKind::ConnectionReset,
+        "what went through it goes on"
+    );
     let other = Guest::up(&heir);
     let ssh = skybus_sys::socket::listen(&other.name, "0.0.0.0:22".parse().unwrap()).unwrap();
     ssh.set_nonblocking(true).unwrap();

@@ -43,6 +43,18 @@ pub(crate) fn meet(
     (near, far, seen.ip())
 }
 
+/// The service's end of a connection that is open; those who only looked in are passed over.
+pub(crate) fn other_end(service: &TcpListener, open: &mut TcpStream) -> TcpStream {
+    open.write_all(b"!").unwrap();
+    loop {
+        let (mut far, _) = service.accept().unwrap();
+        far.set_read_timeout(Some(SOON)).unwrap();
+        if far.read(&mut [0]).is_ok_and(|length| length > 0) {
+            return far;
+        }
+    }
+}
+
 pub(crate) fn passes(from: &mut TcpStream, to: &mut TcpStream) {
     from.write_all(b"!").unwrap();
     to.read_exact(&mut [0]).unwrap();
