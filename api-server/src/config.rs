@@ -56,9 +56,9 @@ pub struct Bootstrap {
     /// How many of them the first network has.
     #[serde(default = "network_size")]
     pub network_size: u32,
-    /// The addresses that can be reached from outside.
-    #[serde(default)]
-    pub floating_range: Option<Ipv4Net>,
+    /// The addresses of the outside that projects can hold: the external network's.
+    #[serde(default = "floating_range")]
+    pub floating_range: Ipv4Net,
 }
 
 impl Config {
@@ -90,6 +90,10 @@ const fn four_hours() -> u64 {
 
 fn fixed_range() -> Ipv4Net {
     Ipv4Net::new_assert(std::net::Ipv4Addr::new(10, 1, 0, 0), 16)
+}
+
+fn floating_range() -> Ipv4Net {
+    Ipv4Net::new_assert(std::net::Ipv4Addr::new(172, 17, 1, 0), 24)
 }
 
 const fn network_size() -> u32 {

@@ -127,7 +127,7 @@ impl TestApp {
                 demo_password: DEMO.to_owned(),
                 fixed_range: "10.1.0.0/16".parse().unwrap(),
                 network_size: 512,
-                floating_range: None,
+                floating_range: "172.17.1.0/24".parse().unwrap(),
             },
         };
         let end = CancellationToken::new();

@@ -52,7 +52,7 @@ pub struct Up {
     /// How many of them the first network takes: a power of two
     #[arg(long, value_name = "COUNT", value_parser = network_size)]
     pub network_size: Option<u32>,
-    /// Addresses for floating IPs, e.g. 172.17.1.0/24
+    /// Addresses for floating IPs: the external network (172.17.1.0/24 if not given)
     #[arg(long, value_name = "CIDR", value_parser = cidr)]
     pub floating_range: Option<String>,
     /// The interface on whose wire this machine answers for floating IPs, e.g. eth0; without, only this

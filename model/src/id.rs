@@ -99,6 +99,8 @@ ids! {
     SubnetId: hyphenated;
     /// A port: a place on a network where a server's interface is plugged in.
     PortId: hyphenated;
+    /// A floating IP: an address of the outside that a project holds.
+    FloatingIpId: hyphenated;
     /// A security group.
     SecurityGroupId: hyphenated;
     /// A rule of a security group.

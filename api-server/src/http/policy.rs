@@ -85,6 +85,7 @@ actions! {
         SubnetsRead = "network:get_subnets",
         PortsRead = "network:get_ports",
         SecurityGroupsRead = "network:get_security_groups",
+        FloatingIpsRead = "network:get_floatingip",
         NetworkExtensionsRead = "network:get_extensions",
         NetworkQuotaRead = "network:get_quota",
         ServerTrace = "skybus:servers:trace",
@@ -105,6 +106,7 @@ actions! {
         SubnetsWrite = "network:create_subnet",
         PortsWrite = "network:create_port",
         SecurityGroupsWrite = "network:create_security_group",
+        FloatingIpsWrite = "network:create_floatingip",
     }
     Admin {
         FlavorsWrite = "os_compute_api:flavor-manage",

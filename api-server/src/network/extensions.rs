@@ -53,6 +53,16 @@ const EXTENSIONS: &[(&str, &str, &str)] = &[
         "Resource timestamps",
         "created_at and updated_at",
     ),
+    (
+        "external-net",
+        "Neutron external network",
+        "The network that floating IPs are addresses of",
+    ),
+    (
+        "fip-port-details",
+        "Floating IP Port Details Extension",
+        "A floating IP shows the port that it leads to",
+    ),
     ("pagination", "Pagination support", "Lists in pages"),
     ("sorting", "Sorting support", "Sorted lists"),
     (

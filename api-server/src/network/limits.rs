@@ -16,10 +16,15 @@ pub(super) async fn check(
 ) -> Result<(), Error> {
     match quotas::exceeded(tx.conn(), project, resource).await? {
         None => Ok(()),
-        Some((limit, used)) => Err(Error::over_quota(format!(
-            "Quota exceeded for resources: ['{}']. The project may have {limit} and has {used}; \
-             delete some, or ask an administrator for more.",
-            resource.as_str()
-        ))),
+        Some((limit, used)) => Err(over(resource, limit, used)),
     }
+}
+
+/// The refusal of one more of `resource`.
+pub(super) fn over(resource: Resource, limit: i64, used: i64) -> Error {
+    Error::over_quota(format!(
+        "Quota exceeded for resources: ['{}']. The project may have {limit} and has {used}; \
+         delete some, or ask an administrator for more.",
+        resource.as_str()
+    ))
 }

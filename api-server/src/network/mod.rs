@@ -1,13 +1,14 @@
-//! The Network API, version 2.0: networks, subnets, ports, security groups and their rules.
+//! The Network API, version 2.0: networks, subnets, ports, security groups and their rules, floating IPs.
 //!
 //! [`body`] reads what clients send and refuses what is not known, [`listing`] filters and cuts what
 //! they see. A network is flat: its own piece of layer 2 on every host that needs it, with one IPv4
-//! subnet. Routers and floating IPs are not built yet ([`unbuilt`]).
+//! subnet. Floating IPs are addresses of the one external network. Routers are not built yet ([`unbuilt`]).
 
 mod agents;
 mod body;
 pub mod bootstrap;
 mod extensions;
+mod floating;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod group_rules;
@@ -85,6 +86,20 @@ pub fn routes(routes: Routes) -> Routes {
             "/security-group-rules/{id}",
             Action::SecurityGroupsWrite,
             group_rules::delete,
+        );
+    let routes = routes
+        .get("/floatingips", Action::FloatingIpsRead, floating::list)
+        .post_once("/floatingips", Action::FloatingIpsWrite, floating::create)
+        .get("/floatingips/{id}", Action::FloatingIpsRead, floating::show)
+        .put(
+            "/floatingips/{id}",
+            Action::FloatingIpsWrite,
+            floating::update,
+        )
+        .delete(
+            "/floatingips/{id}",
+            Action::FloatingIpsWrite,
+            floating::delete,
         );
     let routes = routes
         .get("/quotas/{project}", Action::NetworkQuotaRead, quotas::show)

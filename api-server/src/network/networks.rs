@@ -34,7 +34,7 @@ fn view(network: &Network, subnet: Option<SubnetId>, auth: &Auth) -> Value {
         "admin_state_up": true,
         "status": "ACTIVE",
         "shared": network.shared,
-        "router:external": false,
+        "router:external": network.external,
         "is_default": false,
         "mtu": network.mtu,
         "subnets": subnet.into_iter().collect::<Vec<_>>(),
@@ -134,8 +134,10 @@ pub(super) async fn create(
         name: body.text("name")?.unwrap_or_default(),
         description: body.text("description")?.unwrap_or_default(),
         shared: sharing(&mut body, &auth)?.unwrap_or(false),
+        external: false,
         mtu: u16::try_from(mtu).map_err(Error::internal)?,
     };
+    external(&mut body, false)?;
     take_fixed(&mut body)?;
     body.done()?;
     let mut tx = app.store.begin().await?;
@@ -159,18 +161,25 @@ fn sharing(body: &mut Body, auth: &Auth) -> Result<Option<bool>, Error> {
     Ok(shared)
 }
 
+/// Takes `router:external`, which a network keeps.
+fn external(body: &mut Body, is: bool) -> Result<(), Error> {
+    let words = if is {
+        [json!(true), json!("True"), json!("true")]
+    } else {
+        [json!(false), json!("False"), json!("false")]
+    };
+    let why =
+        "there is one external network, of the configured floating range; others are not built yet";
+    body.only("router:external", &words, why)
+}
+
 /// What can only be as it is.
 fn take_fixed(body: &mut Body) -> Result<(), Error> {
     let yes = [json!(true), json!("True"), json!("true")];
     let no = [json!(false), json!("False"), json!("false")];
     body.only("admin_state_up", &yes, "networks cannot be switched off")?;
     body.only("port_security_enabled", &yes, "ports are always guarded")?;
-    body.only(
-        "router:external",
-        &no,
-        "external networks are not built yet",
-    )?;
-    body.only("is_default", &no, "external networks are not built yet")?;
+    body.only("is_default", &no, "there is one external network")?;
     body.only("vlan_transparent", &no, "networks are flat")?;
     body.only(
         "availability_zone_hints",
@@ -196,10 +205,11 @@ pub(super) async fn update(
     params: Params,
     Json(body): Json<Map<String, Value>>,
 ) -> Result<Json<Value>, Error> {
-    own(&app, &auth, id).await?;
+    let before = own(&app, &auth, id).await?;
     let mut body = Body::open("network", body)?;
     let (name, description) = (body.text("name")?, body.text("description")?);
     let shared = sharing(&mut body, &auth)?;
+    external(&mut body, before.external)?;
     take_fixed(&mut body)?;
     body.done()?;
     let mut tx = app.store.begin().await?;

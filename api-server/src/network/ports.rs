@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 use skybus_model::id::{NetworkId, PortId};
 use skybus_store::networks::{
-    NewPort, Port, Scope, groups, network,
+    NewPort, Port, Scope, groups,
     ports::{self, Narrow},
     quotas::Resource,
     refresh,
@@ -134,12 +134,7 @@ pub(super) async fn create(
     input::take_fixed(&mut body)?;
     body.done()?;
     let mut tx = app.store.begin().await?;
-    if let Err(error) = network::get(tx.conn(), network, scope(&auth)?).await {
-        return Err(match error {
-            skybus_store::Error::NotFound(_) => Error::not_found("network", network),
-            other => other.into(),
-        });
-    }
+    input::check_network(&mut tx, &auth, network).await?;
     input::check_subnet(&mut tx, network, fixed.and_then(|fixed| fixed.subnet)).await?;
     limits::check(&mut tx, project, Resource::Port).await?;
     new.groups = match wanted_groups {

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// What this cloud does not have yet: a project may have none.
-const NONE: &[&str] = &["floatingip", "router", "rbac_policy", "subnetpool"];
+const NONE: &[&str] = &["router", "rbac_policy", "subnetpool"];
 
 fn check(auth: &Auth, project: ProjectId) -> Result<(), Error> {
     if auth.sees(project) {

@@ -9,8 +9,6 @@ pub(super) fn routes(mut routes: Routes) -> Routes {
     for path in [
         "/routers",
         "/routers/{id}",
-        "/floatingips",
-        "/floatingips/{id}",
         "/subnetpools",
         "/subnetpools/{id}",
         "/address-scopes",
@@ -36,6 +34,6 @@ async fn refuse() -> Error {
     Error::new(
         StatusCode::NOT_FOUND,
         "The resource could not be found: this part of the Network API is not built yet. Networks, \
-         subnets, ports, security groups and their rules are.",
+         subnets, ports, security groups with their rules, and floating IPs are.",
     )
 }

@@ -149,19 +149,22 @@ pub async fn update(tx: &mut Tx, project: &Project) -> Result<()> {
 /// Removes a project and the roles in it.
 ///
 /// # Errors
-/// [`Error::Conflict`] while it has servers or images: nobody could reach them any more.
+/// [`Error::Conflict`] while it has servers, images or floating IPs: nobody could reach them any more.
 pub async fn delete(tx: &mut Tx, id: ProjectId) -> Result<()> {
     let left = sqlx::query(
         "SELECT (SELECT COUNT(*) FROM servers WHERE project = $1 AND deleted_at IS NULL) AS servers, \
-         (SELECT COUNT(*) FROM images WHERE project = $1 AND deleted_at IS NULL) AS images",
+         (SELECT COUNT(*) FROM images WHERE project = $1 AND deleted_at IS NULL) AS images, \
+         (SELECT COUNT(*) FROM floating_ips WHERE project = $1) AS floating",
     )
     .bind(id.to_string())
     .fetch_one(tx.conn())
     .await?;
     let (servers, images) = (left.number("servers")?, left.number("images")?);
-    if servers + images > 0 {
+    let floating = left.number("floating")?;
+    if servers + images + floating > 0 {
         return Err(Error::Conflict(format!(
-            "the project still has {servers} servers and {images} images; delete those first"
+            "the project still has {servers} servers, {images} images and {floating} floating IPs; \
+             delete those first"
         )));
     }
     sqlx::query("DELETE FROM projects WHERE id = $1")

@@ -1,4 +1,5 @@
-//! The network that is there from the first day: flat, public, shared by all projects.
+//! The networks that are there from the first day: a flat one, shared by all projects, and the outside, of
+//! which projects hold addresses.
 
 use std::net::Ipv4Addr;
 
@@ -15,6 +16,8 @@ use crate::{Result, Tx, row::Columns};
 
 /// The name of the network that is there from the first day.
 pub const FLAT: &str = "flat";
+/// The name of the outside.
+pub const PUBLIC: &str = "public";
 
 /// The part of the fixed range that becomes the first network.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,43 +73,96 @@ impl FlatNetwork {
     }
 }
 
+/// The addresses of the outside that projects can hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublicNetwork {
+    /// Its addresses.
+    pub cidr: Ipv4Net,
+    /// The address of the way out: the first of them. It is never given out.
+    pub gateway: Ipv4Addr,
+}
+
+impl PublicNetwork {
+    /// All of `range`; the gateway is the first address that a host can have.
+    ///
+    /// # Errors
+    /// [`BadPools::TooSmall`] for a /31 or /32.
+    pub fn of(range: Ipv4Net) -> std::result::Result<Self, BadPools> {
+        let cidr = range.trunc();
+        let gateway = allocation::usable(cidr)?.start;
+        Ok(Self { cidr, gateway })
+    }
+}
+
 /// Makes the first network with its subnet unless it was made before. When it was, it is left as it is:
 /// guests live on it, and its owner may have renamed it.
 ///
 /// # Errors
 /// [`crate::Error::Broken`] when the database fails.
 pub async fn ensure_flat(tx: &mut Tx, project: ProjectId, flat: &FlatNetwork) -> Result<Network> {
-    let known = sqlx::query("SELECT id FROM networks WHERE bootstrap = $1")
-        .bind(FLAT)
-        .fetch_optional(tx.conn())
-        .await?;
-    if let Some(row) = known {
-        return network::get(tx.conn(), row.word("id")?, Scope::Everything).await;
-    }
     let new = NewNetwork {
         project,
         name: FLAT.to_owned(),
         description: "The network that every project may use".to_owned(),
         shared: true,
+        external: false,
         mtu: 1500,
     };
+    ensure(tx, new, flat).await
+}
+
+/// Makes the outside with its addresses unless it was made before. When it was, it is left as it is.
+///
+/// # Errors
+/// [`crate::Error::Broken`] when the database fails.
+pub async fn ensure_public(
+    tx: &mut Tx,
+    project: ProjectId,
+    public: &PublicNetwork,
+) -> Result<Network> {
+    let new = NewNetwork {
+        project,
+        name: PUBLIC.to_owned(),
+        description: "The outside: floating IPs are addresses of it".to_owned(),
+        shared: false,
+        external: true,
+        mtu: 1500,
+    };
+    let addresses = FlatNetwork {
+        cidr: public.cidr,
+        gateway: public.gateway,
+        dns: Vec::new(),
+    };
+    ensure(tx, new, &addresses).await
+}
+
+/// A network is known by the name that it was first given, whatever it is called now.
+async fn ensure(tx: &mut Tx, new: NewNetwork, addresses: &FlatNetwork) -> Result<Network> {
+    let (project, name) = (new.project, new.name.clone());
+    let known = sqlx::query("SELECT id FROM networks WHERE bootstrap = $1")
+        .bind(name.clone())
+        .fetch_optional(tx.conn())
+        .await?;
+    if let Some(row) = known {
+        return network::get(tx.conn(), row.word("id")?, Scope::Everything).await;
+    }
     let made = network::create(tx, new).await?;
     sqlx::query("UPDATE networks SET bootstrap = $2, updated_at = $3 WHERE id = $1")
         .bind(made.id.to_string())
-        .bind(FLAT)
+        .bind(name.clone())
         .bind(Timestamp::now().micros())
         .execute(tx.conn())
         .await?;
-    let pools = allocation::default_pools(flat.cidr, flat.gateway)
+    let pools = allocation::default_pools(addresses.cidr, addresses.gateway)
         .map_err(|error| crate::Error::Conflict(error.to_string()))?;
     let subnet = NewSubnet {
         network: made.id,
         project,
-        name: FLAT.to_owned(),
+        name,
         description: String::new(),
-        cidr: flat.cidr,
-        gateway: flat.gateway,
-        dns: flat.dns.clone(),
+        cidr: addresses.cidr,
+        gateway: addresses.gateway,
+        dns: addresses.dns.clone(),
         pools,
     };
     subnets::create(tx, subnet).await?;

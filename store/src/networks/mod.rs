@@ -1,4 +1,4 @@
-//! Networks, subnets, ports, and the security groups that guard the ports.
+//! Networks, subnets, ports, the security groups that guard the ports, and floating IPs.
 //!
 //! A port is created with its address in the transaction that needs it ([`ports::create`]), told to a
 //! host ([`binding::bind`]) and told again whenever what may pass changes ([`refresh`]). What a host is
@@ -7,6 +7,7 @@
 pub mod allocation;
 pub mod binding;
 pub mod bootstrap;
+pub mod floating;
 pub mod groups;
 mod membership;
 pub mod network;
@@ -22,6 +23,7 @@ mod tests;
 #[cfg(test)]
 pub(crate) use tests::on_both;
 
+pub use floating::FloatingIp;
 pub use network::Network;
 pub use ports::{NewPort, Port};
 pub use rules::Rule;

@@ -22,6 +22,8 @@ pub struct Network {
     pub description: String,
     /// Whether every project may use it.
     pub shared: bool,
+    /// Whether it is the outside: every project may hold addresses of it, and no port is on it.
+    pub external: bool,
     /// The largest packet.
     pub mtu: u16,
     /// When it was made.
@@ -41,6 +43,8 @@ pub struct NewNetwork {
     pub description: String,
     /// Whether every project may use it.
     pub shared: bool,
+    /// Whether it is the outside: every project may hold addresses of it, and no port is on it.
+    pub external: bool,
     /// The largest packet.
     pub mtu: u16,
 }
@@ -52,6 +56,7 @@ fn read(row: &AnyRow) -> Result<Network> {
         name: row.text("name")?,
         description: row.text("description")?,
         shared: row.flag("shared")?,
+        external: row.flag("external")?,
         mtu: u16::try_from(row.number("mtu")?).unwrap_or(1500),
         created_at: row.time("created_at")?,
         updated_at: row.time("updated_at")?,
@@ -70,19 +75,21 @@ pub async fn create(tx: &mut Tx, new: NewNetwork) -> Result<Network> {
         name: new.name,
         description: new.description,
         shared: new.shared,
+        external: new.external,
         mtu: new.mtu,
         created_at: now,
         updated_at: now,
     };
     sqlx::query(
-        "INSERT INTO networks (id, project, name, description, shared, mtu, created_at, updated_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $7)",
+        "INSERT INTO networks (id, project, name, description, shared, external, mtu, created_at, \
+         updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)",
     )
     .bind(network.id.to_string())
     .bind(network.project.to_string())
     .bind(network.name.clone())
     .bind(network.description.clone())
     .bind(i64::from(network.shared))
+    .bind(i64::from(network.external))
     .bind(i64::from(network.mtu))
     .bind(now.micros())
     .execute(tx.conn())
@@ -98,15 +105,18 @@ pub async fn get<'e, D>(db: D, id: NetworkId, scope: Scope) -> Result<Network>
 where
     D: Executor<'e, Database = Any>,
 {
-    sqlx::query("SELECT * FROM networks WHERE id = $1 AND ($2 = '' OR project = $2 OR shared = 1)")
-        .bind(id.to_string())
-        .bind(scope.filter())
-        .fetch_optional(db)
-        .await?
-        .as_ref()
-        .map(read)
-        .transpose()?
-        .ok_or_else(|| Error::NotFound(format!("network {id}")))
+    sqlx::query(
+        "SELECT * FROM networks WHERE id = $1 \
+         AND ($2 = '' OR project = $2 OR shared = 1 OR external = 1)",
+    )
+    .bind(id.to_string())
+    .bind(scope.filter())
+    .fetch_optional(db)
+    .await?
+    .as_ref()
+    .map(read)
+    .transpose()?
+    .ok_or_else(|| Error::NotFound(format!("network {id}")))
 }
 
 /// All networks that may be seen, oldest first.
@@ -118,7 +128,8 @@ where
     D: Executor<'e, Database = Any>,
 {
     sqlx::query(
-        "SELECT * FROM networks WHERE $1 = '' OR project = $1 OR shared = 1 ORDER BY created_at, id",
+        "SELECT * FROM networks WHERE $1 = '' OR project = $1 OR shared = 1 OR external = 1 \
+         ORDER BY created_at, id",
     )
     .bind(scope.filter())
     .fetch_all(db)
@@ -164,8 +175,9 @@ pub async fn update(tx: &mut Tx, network: &Network) -> Result<()> {
 /// Removes a network and its subnet.
 ///
 /// # Errors
-/// [`Error::Conflict`] when ports are on it.
+/// [`Error::Conflict`] when ports are on it, or projects hold addresses of it.
 pub async fn delete(tx: &mut Tx, id: NetworkId) -> Result<()> {
+    super::floating::none_of(tx, id).await?;
     let ports = super::ports::count_on(tx.conn(), id).await?;
     if ports > 0 {
         return Err(Error::Conflict(format!(

@@ -1,4 +1,4 @@
-//! How many networks, subnets, ports, groups and rules a project may have.
+//! How many networks, subnets, ports, groups, rules and floating IPs a project may have.
 
 use skybus_model::id::ProjectId;
 use sqlx::{Any, AnyConnection, Executor};
@@ -18,16 +18,19 @@ pub enum Resource {
     SecurityGroup,
     /// Rules of security groups.
     SecurityGroupRule,
+    /// Floating IPs.
+    FloatingIp,
 }
 
 impl Resource {
     /// Everything that is counted.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Network,
         Self::Subnet,
         Self::Port,
         Self::SecurityGroup,
         Self::SecurityGroupRule,
+        Self::FloatingIp,
     ];
 
     /// Its name in the Network API.
@@ -39,6 +42,7 @@ impl Resource {
             Self::Port => "port",
             Self::SecurityGroup => "security_group",
             Self::SecurityGroupRule => "security_group_rule",
+            Self::FloatingIp => "floatingip",
         }
     }
 
@@ -49,6 +53,7 @@ impl Resource {
             Self::Network | Self::Subnet | Self::SecurityGroup => 100,
             Self::Port => 500,
             Self::SecurityGroupRule => 1000,
+            Self::FloatingIp => 50,
         }
     }
 
@@ -61,6 +66,7 @@ impl Resource {
             Self::SecurityGroupRule => {
                 "SELECT COUNT(*) AS n FROM security_group_rules WHERE project = $1"
             }
+            Self::FloatingIp => "SELECT COUNT(*) AS n FROM floating_ips WHERE project = $1",
         }
     }
 }

@@ -93,14 +93,7 @@ pub async fn flush(tx: &mut Tx, context: &Context, most: i64) -> Result<usize> {
     for row in &rows {
         subnets::lock(tx, row.word("subnet")?).await?;
         let id: PortId = row.word("id")?;
-        let done = sqlx::query(
-            "UPDATE ports SET stale = 0, generation = generation + 1 \
-             WHERE id = $1 AND stale = 1 AND host IS NOT NULL AND leaving = 0",
-        )
-        .bind(id.to_string())
-        .execute(tx.conn())
-        .await?;
-        if done.rows_affected() == 1 {
+        if claim(tx, id).await? {
             claimed.push(id);
         }
     }
@@ -110,6 +103,32 @@ pub async fn flush(tx: &mut Tx, context: &Context, most: i64) -> Result<usize> {
         binding::ensure(tx, &mut specs, &port, None, context).await?;
     }
     Ok(claimed.len())
+}
+
+/// Marks one port and tells its host, before anything that this transaction says afterwards. Its subnet is
+/// locked. A port without a host stays marked: who gives it to one tells all.
+///
+/// # Errors
+/// [`crate::Error::Broken`] when the database fails.
+pub(super) async fn tell(tx: &mut Tx, id: PortId, context: &Context) -> Result<()> {
+    port_changed(tx, id).await?;
+    if claim(tx, id).await? {
+        let port = ports::get(tx.conn(), id, Scope::Everything).await?;
+        binding::ensure(tx, &mut Specs::default(), &port, None, context).await?;
+    }
+    Ok(())
+}
+
+/// Takes the mark from a port whose host is to be told, at a new generation.
+async fn claim(tx: &mut Tx, id: PortId) -> Result<bool> {
+    let done = sqlx::query(
+        "UPDATE ports SET stale = 0, generation = generation + 1 \
+         WHERE id = $1 AND stale = 1 AND host IS NOT NULL AND leaving = 0",
+    )
+    .bind(id.to_string())
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// Whether any host waits to be told.

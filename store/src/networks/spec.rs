@@ -9,7 +9,7 @@ use skybus_model::{
 };
 
 use super::{
-    Port, Scope, membership, network,
+    Port, Scope, floating, membership, network,
     rules::{self, Rule},
     subnets,
 };
@@ -38,7 +38,7 @@ impl Specs {
             network: self.network(tx, port.network).await?,
             mac: port.mac.clone(),
             address: port.address,
-            floating: Vec::new(),
+            floating: floating::of_port(tx.conn(), port.id).await?,
             hostname: port.hostname.clone(),
             rules: self.rules_of(tx, port).await?,
         })

@@ -138,7 +138,8 @@ where
 {
     sqlx::query(
         "SELECT s.* FROM subnets s JOIN networks n ON n.id = s.network \
-         WHERE s.id = $1 AND ($2 = '' OR s.project = $2 OR n.project = $2 OR n.shared = 1)",
+         WHERE s.id = $1 AND ($2 = '' OR s.project = $2 OR n.project = $2 OR n.shared = 1 \
+         OR n.external = 1)",
     )
     .bind(id.to_string())
     .bind(scope.filter())
@@ -177,7 +178,7 @@ where
 {
     sqlx::query(
         "SELECT s.* FROM subnets s JOIN networks n ON n.id = s.network \
-         WHERE $1 = '' OR s.project = $1 OR n.project = $1 OR n.shared = 1 \
+         WHERE $1 = '' OR s.project = $1 OR n.project = $1 OR n.shared = 1 OR n.external = 1 \
          ORDER BY s.created_at, s.id",
     )
     .bind(scope.filter())
@@ -209,9 +210,10 @@ pub async fn update(tx: &mut Tx, subnet: &Subnet) -> Result<()> {
 /// Removes a subnet.
 ///
 /// # Errors
-/// [`Error::Conflict`] when ports have addresses of it.
+/// [`Error::Conflict`] when ports, or floating IPs, have addresses of it.
 pub async fn delete(tx: &mut Tx, subnet: &Subnet) -> Result<()> {
     lock(tx, subnet.id).await?;
+    super::floating::none_of(tx, subnet.network).await?;
     let ports = super::ports::count_on(tx.conn(), subnet.network).await?;
     if ports > 0 {
         return Err(Error::Conflict(format!(
@@ -222,6 +224,25 @@ pub async fn delete(tx: &mut Tx, subnet: &Subnet) -> Result<()> {
     }
     sqlx::query("DELETE FROM subnets WHERE id = $1")
         .bind(subnet.id.to_string())
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// The address that was given out last.
+pub(super) async fn cursor(tx: &mut Tx, id: SubnetId) -> Result<Ipv4Addr> {
+    let row = sqlx::query("SELECT cursor FROM subnets WHERE id = $1")
+        .bind(id.to_string())
+        .fetch_one(tx.conn())
+        .await?;
+    Ok(address(row.number("cursor")?))
+}
+
+/// Remembers that `to` was given out last.
+pub(super) async fn move_cursor(tx: &mut Tx, id: SubnetId, to: Ipv4Addr) -> Result<()> {
+    sqlx::query("UPDATE subnets SET cursor = $2 WHERE id = $1")
+        .bind(id.to_string())
+        .bind(number(to))
         .execute(tx.conn())
         .await?;
     Ok(())

@@ -49,6 +49,7 @@ pub(super) async fn a_network(tx: &mut Tx, project: ProjectId, cidr: &str) -> (N
         name: "net".to_owned(),
         description: String::new(),
         shared: false,
+        external: false,
         mtu: 1500,
     };
     let network = network::create(tx, new).await.unwrap();

@@ -72,6 +72,7 @@ impl TestCloud {
             name: "flat".to_owned(),
             description: String::new(),
             shared: false,
+            external: false,
             mtu: 1500,
         };
         let network = network::create(&mut tx, new).await.expect("a network").id;

@@ -182,7 +182,8 @@ async fn interfaces(app: &App, project: ProjectId, boot: &Boot) -> Result<Vec<In
     let asked = match &boot.networks {
         Networks::None => return Ok(Vec::new()),
         Networks::Auto => {
-            let all = network::list(app.store.pool(), scope).await?;
+            let mut all = network::list(app.store.pool(), scope).await?;
+            all.retain(|network| !network.external);
             return match all.as_slice() {
                 [] => Ok(Vec::new()),
                 [one] => Ok(vec![Interface::On(one.id, None)]),
@@ -201,9 +202,15 @@ async fn interfaces(app: &App, project: ProjectId, boot: &Boot) -> Result<Vec<In
                         "a fixed IP cannot be given to several servers; boot them one by one",
                     ));
                 }
-                network::get(app.store.pool(), *id, scope)
+                let network = network::get(app.store.pool(), *id, scope)
                     .await
                     .map_err(|e| missing(e, format!("Network {id} could not be found.")))?;
+                if network.external {
+                    return Err(Error::forbidden(format!(
+                        "It is not allowed to create an interface on external network {id}; boot on \
+                         another network and add a floating IP."
+                    )));
+                }
                 let subnet = subnets::of_network(app.store.pool(), *id).await?;
                 if let (Some(fixed), Some(subnet)) = (fixed, subnet)
                     && !subnet.cidr.contains(fixed)

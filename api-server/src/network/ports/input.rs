@@ -6,10 +6,13 @@ use serde_json::{Value, json};
 use skybus_model::id::{NetworkId, ProjectId, SecurityGroupId, SubnetId};
 use skybus_store::{
     Tx,
-    networks::{Port, Scope, groups, ports, subnets},
+    networks::{Port, Scope, groups, network, ports, subnets},
 };
 
-use super::super::body::{Body, wrong};
+use super::super::{
+    body::{Body, wrong},
+    listing::scope,
+};
 use crate::http::{Auth, Error};
 
 /// Where a port's address is to be from, and which it is to be.
@@ -101,6 +104,18 @@ pub(super) async fn own_groups(
         };
     }
     Ok(wanted)
+}
+
+/// Refuses a network that the caller cannot see, and the outside.
+pub(super) async fn check_network(tx: &mut Tx, auth: &Auth, id: NetworkId) -> Result<(), Error> {
+    match network::get(tx.conn(), id, scope(auth)?).await {
+        Err(skybus_store::Error::NotFound(_)) => Err(Error::not_found("network", id)),
+        Ok(network) if network.external => Err(Error::forbidden(format!(
+            "network {id} is external: no port can be on it; make a port elsewhere and lead a floating \
+             IP to it"
+        ))),
+        other => Ok(drop(other?)),
+    }
 }
 
 /// Refuses a subnet that is not the network's.

@@ -14,7 +14,7 @@ use super::{DOWN, Port, get};
 use crate::{
     Error, Result, Tx,
     networks::{
-        Scope, allocation, membership,
+        Scope, allocation, membership, network,
         subnets::{self, Subnet, address, number},
     },
     row::Columns,
@@ -87,9 +87,16 @@ impl NewPort {
 /// Makes a port. Its neighbours' rules that speak of its groups are refreshed.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is no such network; [`Error::Conflict`] when it has no subnet, no
-/// address is left, or the wanted address or hardware address is taken or not of the subnet.
+/// [`Error::NotFound`] when there is no such network; [`Error::Conflict`] when it is the outside, it has no
+/// subnet, no address is left, or the wanted address or hardware address is taken or not of the subnet.
 pub async fn create(tx: &mut Tx, new: NewPort) -> Result<Port> {
+    let network = network::get(tx.conn(), new.network, Scope::Everything).await?;
+    if network.external {
+        return Err(Error::Conflict(format!(
+            "network {} is external: no port can be on it; lead a floating IP to a port instead",
+            new.network
+        )));
+    }
     let Some(subnet) = subnets::of_network(tx.conn(), new.network).await? else {
         return Err(Error::Conflict(format!(
             "network {} has no subnet; create one first",
@@ -156,7 +163,7 @@ async fn insert_at(
 }
 
 async fn insert_anywhere(tx: &mut Tx, id: PortId, new: &NewPort, subnet: &Subnet) -> Result<()> {
-    let mut cursor = cursor(tx, subnet).await?;
+    let mut cursor = subnets::cursor(tx, subnet.id).await?;
     for step in 0..STEPS * 2 {
         let candidate = if step < STEPS {
             allocation::next(&subnet.pools, cursor)
@@ -168,7 +175,7 @@ async fn insert_anywhere(tx: &mut Tx, id: PortId, new: &NewPort, subnet: &Subnet
             return Err(exhausted(subnet));
         };
         if insert(tx, id, new, subnet, candidate).await? {
-            return move_cursor(tx, subnet, candidate).await;
+            return subnets::move_cursor(tx, subnet.id, candidate).await;
         }
         if let Some(mac) = &new.mac
             && !is_taken(tx, subnet, candidate).await?
@@ -228,23 +235,6 @@ async fn insert(
     .execute(tx.conn())
     .await?;
     Ok(done.rows_affected() == 1)
-}
-
-async fn cursor(tx: &mut Tx, subnet: &Subnet) -> Result<Ipv4Addr> {
-    let row = sqlx::query("SELECT cursor FROM subnets WHERE id = $1")
-        .bind(subnet.id.to_string())
-        .fetch_one(tx.conn())
-        .await?;
-    Ok(address(row.number("cursor")?))
-}
-
-async fn move_cursor(tx: &mut Tx, subnet: &Subnet, to: Ipv4Addr) -> Result<()> {
-    sqlx::query("UPDATE subnets SET cursor = $2 WHERE id = $1")
-        .bind(subnet.id.to_string())
-        .bind(number(to))
-        .execute(tx.conn())
-        .await?;
-    Ok(())
 }
 
 async fn is_taken(tx: &mut Tx, subnet: &Subnet, at: Ipv4Addr) -> Result<bool> {

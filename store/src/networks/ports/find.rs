@@ -151,6 +151,8 @@ pub struct Address {
     pub address: Ipv4Addr,
     /// The hardware address.
     pub mac: String,
+    /// The floating IPs that lead to it, in order.
+    pub floating: Vec<Ipv4Addr>,
 }
 
 /// The addresses of many servers at once, each server's in the order of its ports.
@@ -166,7 +168,9 @@ where
     }
     // Only numbered places are put into the text; the ids are bound.
     let text = AssertSqlSafe(format!(
-        "SELECT p.server, n.name AS network_name, p.address, p.mac FROM ports p \
+        "SELECT p.server, n.name AS network_name, p.address, p.mac, \
+         (SELECT string_agg(CAST(f.address AS TEXT), ',') FROM floating_ips f WHERE f.port = p.id) \
+         AS floating FROM ports p \
          JOIN networks n ON n.id = p.network WHERE p.server IN ({}) \
          ORDER BY p.server, p.position, p.id",
         places(1..=servers.len())
@@ -178,11 +182,15 @@ where
     let rows = query.fetch_all(db).await?;
     rows.iter()
         .map(|row| {
+            let numbers = row.maybe_text("floating")?.unwrap_or_default();
+            let mut floating: Vec<i64> = numbers.split(',').flat_map(str::parse).collect();
+            floating.sort_unstable();
             Ok(Address {
                 server: row.word("server")?,
                 network: row.text("network_name")?,
                 address: address(row.number("address")?),
                 mac: row.text("mac")?,
+                floating: floating.into_iter().map(address).collect(),
             })
         })
         .collect()

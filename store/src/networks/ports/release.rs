@@ -5,7 +5,7 @@ use skybus_model::{Timestamp, id::ServerId};
 use super::{DOWN, Port, get};
 use crate::{
     Error, Result, Tx,
-    networks::{Scope, membership, subnets},
+    networks::{Scope, floating, membership, subnets},
 };
 
 /// Plugs a port that its owner made into a server, as that server's `position`th. It outlives the server.
@@ -94,5 +94,6 @@ async fn remove(tx: &mut Tx, port: &Port) -> Result<()> {
         .bind(port.id.to_string())
         .execute(tx.conn())
         .await?;
+    floating::port_removed(tx, port.id).await?;
     membership::left(tx, port).await
 }
