@@ -7,8 +7,9 @@ use clap::{Parser, Subcommand};
 use crate::{
     auth::Choice,
     commands::{
-        audit, boot, bus, completion, console, flavors, hosts, identity, images, keypairs,
-        metadata, networks, power, quotas, rules, secgroups, servers, ssh, trace, watch, word,
+        audit, boot, bus, completion, console, flavors, floating, hosts, identity, images,
+        keypairs, metadata, networks, power, quotas, rules, secgroups, servers, ssh, trace, watch,
+        word,
     },
     failure::{EXIT_CODES, Failure},
     output::{Format, Output},
@@ -62,6 +63,8 @@ enum Command {
     Rules(rules::Command),
     #[command(flatten)]
     Networks(networks::Command),
+    #[command(flatten)]
+    Floating(floating::Command),
     #[command(flatten)]
     Hosts(hosts::Command),
     #[command(flatten)]
@@ -126,6 +129,7 @@ impl Arguments {
             Command::SecurityGroups(command) => command.run(&context),
             Command::Rules(command) => command.run(&context),
             Command::Networks(command) => command.run(&context),
+            Command::Floating(command) => command.run(&context),
             Command::Hosts(command) => command.run(&context),
             Command::Quotas(command) => command.run(&context),
             Command::Identity(command) => command.run(&context),

@@ -2,7 +2,7 @@
 //!
 //! [`servers`] is the heart of it; [`flavors`], [`keypairs`] and [`quotas`] are what servers are made
 //! within, [`hosts`] where they run. Bodies are read with [`fields`], so that every refusal names the
-//! field. [`unbuilt`] answers what is not there. What is *not* here: what a wish does to rows and
+//! field. [`older`] is what it once said of networks. [`unbuilt`] answers what is not there. What is *not* here: what a wish does to rows and
 //! messages (`skybus_store::lifecycle`).
 
 mod fields;
@@ -11,6 +11,7 @@ mod flavors;
 pub(crate) mod fuzzing;
 mod hosts;
 mod keypairs;
+mod older;
 mod quotas;
 mod servers;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub fn routes(routes: Routes) -> Routes {
     let routes = below_servers(routes);
     let routes = of_flavors(routes);
     let routes = of_projects(routes);
+    let routes = of_networks(routes);
     of_hosts(routes)
 }
 
@@ -187,6 +189,37 @@ fn of_projects(routes: Routes) -> Routes {
             "/extensions/{alias}",
             Action::ExtensionsRead,
             unbuilt::one_extension,
+        )
+}
+
+fn of_networks(routes: Routes) -> Routes {
+    use older::{floating, groups, rules};
+    let (floats, one_float) = ("/os-floating-ips", "/os-floating-ips/{id}");
+    let (all, one) = ("/os-security-groups", "/os-security-groups/{id}");
+    routes
+        .get(
+            "/os-floating-ip-pools",
+            Action::OlderFloatingIpsRead,
+            floating::pools,
+        )
+        .get(floats, Action::OlderFloatingIpsRead, floating::index)
+        .post_once(floats, Action::OlderFloatingIpsWrite, floating::create)
+        .get(one_float, Action::OlderFloatingIpsRead, floating::show)
+        .delete(one_float, Action::OlderFloatingIpsWrite, floating::delete)
+        .get(all, Action::OlderGroupsRead, groups::index)
+        .post_once(all, Action::OlderGroupsWrite, groups::create)
+        .get(one, Action::OlderGroupsRead, groups::show)
+        .put(one, Action::OlderGroupsWrite, groups::update)
+        .delete(one, Action::OlderGroupsWrite, groups::delete)
+        .post_once(
+            "/os-security-group-rules",
+            Action::OlderGroupsWrite,
+            rules::create,
+        )
+        .delete(
+            "/os-security-group-rules/{id}",
+            Action::OlderGroupsWrite,
+            rules::delete,
         )
 }
 

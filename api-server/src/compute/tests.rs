@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod cloud;
+mod older;
 mod operators;
 mod owners;
 mod servers;

@@ -47,6 +47,8 @@ const EXTENSIONS: &[&str] = &[
     "os-flavor-access",
     "os-flavor-extra-specs",
     "os-flavor-manage",
+    "os-floating-ip-pools",
+    "os-floating-ips",
     "os-hypervisors",
     "os-instance-actions",
     "os-keypairs",

@@ -67,6 +67,9 @@ fn tree(facts: &Facts) -> BTreeMap<&'static str, String> {
     let address = first
         .map(|one| one.port.address.to_string())
         .unwrap_or_default();
+    // Asked anew each time: a floating IP comes and goes while the guest runs.
+    let public = facts.interfaces.iter().flat_map(|one| &one.floating).next();
+    let public = public.map(ToString::to_string).unwrap_or_default();
     let hostname = facts.hostname().to_owned();
     let mut tree = BTreeMap::from([
         ("ami-id", format!("ami-{}", short(&image))),
@@ -81,7 +84,7 @@ fn tree(facts: &Facts) -> BTreeMap<&'static str, String> {
         ("local-ipv4", address),
         ("placement/availability-zone", facts.zone().to_owned()),
         ("public-hostname", hostname),
-        ("public-ipv4", String::new()),
+        ("public-ipv4", public),
         ("reservation-id", format!("r-{}", short(&digits))),
     ]);
     if let Some(mac) = first.map(|one| one.port.mac.clone()) {

@@ -1,9 +1,11 @@
 //! What there is to know about a server for the server itself.
 
+use std::net::Ipv4Addr;
+
 use base64::{Engine, prelude::BASE64_STANDARD};
 use skybus_model::id::ServerId;
 use skybus_store::{
-    networks::{Network, Port, Scope, Subnet, network, ports, subnets},
+    networks::{Network, Port, Scope, Subnet, floating, network, ports, subnets},
     servers::{self, Server},
 };
 
@@ -15,6 +17,8 @@ pub(super) struct Interface {
     pub(super) port: Port,
     pub(super) network: Network,
     pub(super) subnet: Subnet,
+    /// The floating IPs that lead to it, in order.
+    pub(super) floating: Vec<Ipv4Addr>,
 }
 
 /// All that is told to a server.
@@ -40,10 +44,12 @@ pub(super) async fn of(app: &App, id: ServerId) -> Result<Facts, Error> {
     for port in ports::of_server(db, id).await? {
         let network = network::get(db, port.network, Scope::Everything).await?;
         let subnet = subnets::get(db, port.subnet, Scope::Everything).await?;
+        let floating = floating::of_port(db, port.id).await?;
         interfaces.push(Interface {
             port,
             network,
             subnet,
+            floating,
         });
     }
     // It was checked when the server was made; what cannot be read is not there.

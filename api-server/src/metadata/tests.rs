@@ -7,9 +7,16 @@ use hmac::{Hmac, KeyInit, Mac};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use sha2::Sha256;
-use skybus_model::id::{NetworkId, ServerId};
+use skybus_model::{
+    id::{NetworkId, ServerId},
+    message::Context,
+};
 use skybus_store::{
-    networks::{NewPort, Port, ports},
+    networks::{
+        NewPort, Port, Scope,
+        floating::{self, NewFloatingIp},
+        network, ports,
+    },
     servers,
     testing::TestCloud,
 };
@@ -111,6 +118,29 @@ async fn the_older_dialect_is_a_tree_of_texts() {
             "{path}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_guest_learns_the_floating_ip_that_leads_to_it() {
+    let app = TestApp::sqlite().await;
+    let port = a_guest(&app).await;
+    let path = "/latest/meta-data/public-ipv4";
+    assert_eq!(ask(&app, &port, path).await.body, Value::Null);
+    let all = network::list(app.store().pool(), Scope::Everything).await;
+    let outside = all.unwrap().into_iter().find(|one| one.external).unwrap();
+    let new = NewFloatingIp {
+        project: outside.project,
+        network: outside.id,
+        address: Some("172.17.1.77".parse().unwrap()),
+        description: String::new(),
+    };
+    let mut tx = app.store().begin().await.unwrap();
+    let id = floating::create(&mut tx, new).await.unwrap().unwrap().id;
+    floating::lead(&mut tx, id, Some(port.id), &Context::begin())
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(ask(&app, &port, path).await.body, "172.17.1.77");
 }
 
 #[tokio::test]

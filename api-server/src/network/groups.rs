@@ -47,7 +47,7 @@ pub(super) async fn seen(app: &App, auth: &Auth, id: SecurityGroupId) -> Result<
 }
 
 /// Makes the `default` group of the caller's project when it is missing.
-pub(super) async fn ensure_default(app: &App, auth: &Auth) -> Result<(), Error> {
+pub(crate) async fn ensure_default(app: &App, auth: &Auth) -> Result<(), Error> {
     let Some(project) = auth.scope else {
         return Ok(());
     };

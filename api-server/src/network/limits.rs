@@ -9,7 +9,7 @@ use skybus_store::{
 use crate::http::Error;
 
 /// Refuses one more of `resource` when the project has as many as it may.
-pub(super) async fn check(
+pub(crate) async fn check(
     tx: &mut Tx,
     project: ProjectId,
     resource: Resource,

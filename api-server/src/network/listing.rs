@@ -21,7 +21,7 @@ const NOT_FILTERS: &[&str] = &[
 ];
 
 /// So many hosts' ports are told of a change in its own transaction; the rest follows in a moment.
-pub(super) const TOLD_AT_ONCE: i64 = 200;
+pub(crate) const TOLD_AT_ONCE: i64 = 200;
 
 /// A failure of the store; a conflict under the Network API's own word for it.
 pub(super) fn in_words(error: skybus_store::Error, word: &'static str) -> Error {

@@ -25,6 +25,11 @@ mod subnets;
 mod tests;
 mod unbuilt;
 
+pub(crate) use groups::ensure_default as ensure_default_group;
+pub(crate) use limits::check as check_limit;
+pub(crate) use listing::TOLD_AT_ONCE;
+pub(crate) use rule_input::from_words as rule;
+
 use crate::http::{Action, Routes};
 
 /// What it serves.

@@ -1,7 +1,7 @@
 //! A rule as a client asks for it. What could not be enforced as it is written is refused.
 
 use ipnet::IpNet;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use skybus_model::network::Direction;
 use skybus_store::networks::rules::{NewRule, number_of};
 
@@ -13,6 +13,16 @@ const TCP: u8 = 6;
 const UDP: u8 = 17;
 /// Protocols that only IPv6 has.
 const ONLY_IPV6: &[u8] = &[43, 44, 58, 59, 60];
+
+/// A rule of which nothing but these words was said.
+pub(crate) fn from_words(words: Map<String, Value>) -> Result<NewRule, Error> {
+    let mut whole = Map::new();
+    whole.insert("security_group_rule".to_owned(), Value::Object(words));
+    let mut body = Body::open("security_group_rule", whole)?;
+    let rule = read(&mut body)?;
+    body.done()?;
+    Ok(rule)
+}
 
 /// Takes everything of a rule but its group.
 pub(super) fn read(body: &mut Body) -> Result<NewRule, Error> {

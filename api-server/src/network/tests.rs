@@ -1,5 +1,7 @@
 //! The Network API as its clients see it.
 
+mod floating;
+
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -287,7 +289,7 @@ async fn quotas_hold_and_what_is_not_built_says_so() {
             .status,
         StatusCode::NO_CONTENT
     );
-    for path in ["routers", "floatingips", "floatingips/x"] {
+    for path in ["routers", "routers/x", "subnetpools"] {
         let refused = app.get(&token, &format!("{V2}/{path}")).await;
         assert_eq!(refused.status, StatusCode::NOT_FOUND);
         let text = refused.body["NeutronError"]["message"]
@@ -296,10 +298,10 @@ async fn quotas_hold_and_what_is_not_built_says_so() {
             .to_owned();
         assert!(text.contains("not built yet"), "{text}");
     }
-    let extension = app
-        .get(&token, &format!("{V2}/extensions/security-group"))
-        .await;
-    assert_eq!(extension.status, StatusCode::OK);
+    for alias in ["security-group", "external-net"] {
+        let extension = app.get(&token, &format!("{V2}/extensions/{alias}")).await;
+        assert_eq!(extension.status, StatusCode::OK, "{alias}");
+    }
     assert_eq!(
         app.get(&token, &format!("{V2}/extensions/router"))
             .await

@@ -71,12 +71,7 @@ pub(super) fn case(route: &Route) -> Case {
             return Case::Everyones(path);
         }
     }
-    let not_built = [
-        "/routers",
-        "/floatingips",
-        "/subnetpools",
-        "/network-ip-availabilities",
-    ];
+    let not_built = ["/routers", "/subnetpools", "/network-ip-availabilities"];
     if route.api == Api::Network && not_built.into_iter().any(below) {
         return Case::NotBuilt;
     }
@@ -104,6 +99,10 @@ pub(super) fn case(route: &Route) -> Case {
         (Api::Network, "/ports/{id}"),
         (Api::Network, "/security-groups/{id}"),
         (Api::Network, "/security-group-rules/{id}"),
+        (Api::Network, "/floatingips/{id}"),
+        (Api::Compute, "/os-floating-ips/{id}"),
+        (Api::Compute, "/os-security-groups/{id}"),
+        (Api::Compute, "/os-security-group-rules/{id}"),
         (Api::Network, "/quotas/{project}"),
         (Api::Identity, "/users/{id}"),
         (Api::Identity, "/projects/{id}"),
@@ -161,6 +160,12 @@ impl Request {
             ("PUT", "/images/{id}/file") => "application/octet-stream",
             _ => "application/json",
         };
+        // Some calls ended with this microversion.
+        let older = ["/os-floating-ips", "/os-security-group"];
+        let version = match older.iter().any(|older| self.template.starts_with(older)) {
+            true => "compute 2.35",
+            false => "compute 2.96",
+        };
         let body = match self.body(owned) {
             Value::Null => Body::empty(),
             body => Body::from(body.to_string()),
@@ -170,7 +175,7 @@ impl Request {
             .uri(self.path(owned))
             .header("x-auth-token", token)
             .header("content-type", content_type)
-            .header("openstack-api-version", "compute 2.96")
+            .header("openstack-api-version", version)
             .body(body)
             .unwrap()
     }
@@ -193,6 +198,10 @@ impl Request {
             ("PUT", "/networks/{id}") => json!({ "network": { "name": "mine-now" } }),
             ("PUT", "/subnets/{id}") => json!({ "subnet": { "name": "mine-now" } }),
             ("PUT", "/ports/{id}") => json!({ "port": { "name": "mine-now" } }),
+            ("PUT", "/floatingips/{id}") => json!({ "floatingip": { "description": "mine now" } }),
+            ("PUT", "/os-security-groups/{id}") => {
+                json!({ "security_group": { "name": "mine-now", "description": "" } })
+            }
             ("PUT", "/security-groups/{id}") => {
                 json!({ "security_group": { "name": "mine-now" } })
             }
@@ -219,8 +228,9 @@ fn hole(before: &str, part: &str, owned: &Owned) -> String {
         ("networks", "{id}") => &owned.network,
         ("subnets", "{id}") => &owned.subnet,
         ("ports", "{id}") => &owned.port,
-        ("security-groups", "{id}") => &owned.group,
-        ("security-group-rules", "{id}") => &owned.rule,
+        ("security-groups" | "os-security-groups", "{id}") => &owned.group,
+        ("security-group-rules" | "os-security-group-rules", "{id}") => &owned.rule,
+        ("floatingips" | "os-floating-ips", "{id}") => &owned.floating,
         ("users", "{id}" | "{user}") => &owned.user,
         (_, "{project}") | ("projects", "{id}") => &owned.project,
         ("metadata", "{key}") => return "key".to_owned(),

@@ -57,6 +57,20 @@ async fn nobody_makes_use_of_what_another_project_has() {
             json!({ "network": { "project_id": theirs.project } }),
         ),
         (
+            "/network/v2.0/floatingips",
+            json!({ "floatingip": { "floating_network_id": theirs.outside, "port_id": theirs.port } }),
+        ),
+        (
+            "/network/v2.0/floatingips",
+            json!({ "floatingip": {
+            "floating_network_id": theirs.outside, "project_id": theirs.project,
+        } }),
+        ),
+        (
+            "/compute/v2.1/os-security-group-rules",
+            json!({ "security_group_rule": { "parent_group_id": theirs.group, "ip_protocol": "tcp" } }),
+        ),
+        (
             "/network/v2.0/security-groups",
             json!({ "security_group": {
             "name": "x", "project_id": theirs.project,
@@ -104,6 +118,8 @@ async fn no_list_shows_what_another_project_has() {
         &theirs.port,
         &theirs.group,
         &theirs.rule,
+        &theirs.floating,
+        &theirs.floating_address,
     ];
     let (project, server, image) = (&theirs.project, &theirs.server, &theirs.image);
     for path in [
@@ -131,6 +147,11 @@ async fn no_list_shows_what_another_project_has() {
         "/network/v2.0/ports".to_owned(),
         format!("/network/v2.0/ports?device_id={server}"),
         format!("/network/v2.0/ports?tenant_id={project}"),
+        "/network/v2.0/floatingips".to_owned(),
+        format!("/network/v2.0/floatingips?project_id={project}"),
+        format!("/network/v2.0/floatingips?port_id={}", theirs.servers_port),
+        "/compute/v2.1/os-floating-ips".to_owned(),
+        "/compute/v2.1/os-security-groups?all_tenants=1".to_owned(),
         "/network/v2.0/security-groups".to_owned(),
         format!("/network/v2.0/security-groups?project_id={project}"),
         "/network/v2.0/security-group-rules".to_owned(),

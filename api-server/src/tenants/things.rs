@@ -37,6 +37,10 @@ pub(super) struct Owned {
     pub(super) port: String,
     pub(super) group: String,
     pub(super) rule: String,
+    pub(super) floating: String,
+    pub(super) floating_address: String,
+    /// Everybody's.
+    pub(super) outside: String,
     pub(super) user: String,
     pub(super) project: String,
     pub(super) stranger_project: String,
@@ -81,6 +85,7 @@ impl Things {
             "port",
             "security_group",
             "security_group_rule",
+            "floatingip",
         ];
         let none = |names: &[&str]| -> Value {
             names
@@ -151,6 +156,17 @@ impl Things {
             json!({ "network_id": network }),
         )
         .await;
+        let outside = "/network/v2.0/networks?router:external=true";
+        let outside = test.get(&self.demo, outside).await.body["networks"][0]["id"].clone();
+        let outside = outside.as_str().unwrap_or_default().to_owned();
+        let floating = json!({ "floating_network_id": outside, "port_id": servers_port });
+        let (floating, _) = make("/network/v2.0/floatingips", "floatingip", floating).await;
+        let path = format!("/network/v2.0/floatingips/{floating}");
+        let shown = test.get(&self.demo, &path).await;
+        let floating_address = shown.body["floatingip"]["floating_ip_address"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
         let keypair = format!("key-{}", UserId::random());
         make(
             "/compute/v2.1/os-keypairs",
@@ -177,6 +193,9 @@ impl Things {
             port,
             group,
             rule,
+            floating,
+            floating_address,
+            outside,
             user: self.user.clone(),
             project: self.project.clone(),
             stranger_project: self.stranger_project.clone(),

@@ -6,6 +6,7 @@ pub(crate) mod bus;
 pub(crate) mod completion;
 pub(crate) mod console;
 pub(crate) mod flavors;
+pub(crate) mod floating;
 pub(crate) mod hosts;
 pub(crate) mod identity;
 pub(crate) mod images;

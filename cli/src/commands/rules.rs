@@ -1,5 +1,6 @@
 //! The rules of security groups, in the words of the old `nova secgroup-add-rule`: protocol, ports,
-//! range. For ICMP the ports are type and code; -1 stands for all.
+//! range. For ICMP the ports are type and code; -1 stands for all. What the old words could not say is
+//! which way: that is the option `--egress`.
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
@@ -24,13 +25,38 @@ pub(crate) enum Command {
         /// Its name or id
         group: String,
     },
-    /// Let something in
+    /// Let something in, or out
     #[command(name = "secgroup-add-rule")]
     AddRule {
         /// The security group's name or id
         group: String,
         #[command(flatten)]
         rule: Rule,
+        /// Out of the servers of the group, to the range, instead of in
+        #[arg(long)]
+        egress: bool,
+    },
+    /// Let something in from the servers of a group, or out to them
+    #[command(name = "secgroup-add-group-rule")]
+    AddGroupRule {
+        /// The security group's name or id
+        group: String,
+        /// The name or id of the group whose servers are meant
+        source_group: String,
+        /// tcp, udp, icmp, or a protocol's number; all when none is named
+        #[arg(default_value = "any")]
+        protocol: String,
+        /// The first port, or the ICMP type; -1 for all
+        #[arg(allow_negative_numbers = true, default_value_t = -1)]
+        #[arg(value_parser = clap::value_parser!(i32).range(-1..=65_535))]
+        from: i32,
+        /// The last port, or the ICMP code; -1 for all
+        #[arg(allow_negative_numbers = true, default_value_t = -1)]
+        #[arg(value_parser = clap::value_parser!(i32).range(-1..=65_535))]
+        to: i32,
+        /// Out to the servers of the other group instead of in
+        #[arg(long)]
+        egress: bool,
     },
     /// Take a rule away: by its id, or by the words that it was made with
     #[command(name = "secgroup-delete-rule")]
@@ -41,6 +67,9 @@ pub(crate) enum Command {
         #[arg(allow_negative_numbers = true, num_args = 4)]
         #[arg(value_names = ["PROTOCOL", "FROM", "TO", "CIDR"])]
         rule: Vec<String>,
+        /// It lets something out
+        #[arg(long, requires = "rule")]
+        egress: bool,
     },
 }
 
@@ -77,25 +106,48 @@ impl Command {
             Self::ListRules { group } => {
                 context.output.list(&COLUMNS, &rules_of(&session, &group)?)
             }
-            Self::AddRule { group, rule } => {
+            Self::AddRule {
+                group,
+                rule,
+                egress,
+            } => {
                 let group = resolve::id(&session, SECURITY_GROUP, &group)?;
-                let body = json!({"security_group_rule": rule.body(&group)});
-                let answer = session.post(Service::Network, "/security-group-rules", &body)?;
-                context
-                    .output
-                    .list(&COLUMNS, &[answer["security_group_rule"].clone()])
+                add(context, &session, rule.body(&group, egress))
+            }
+            Self::AddGroupRule {
+                group,
+                source_group,
+                protocol,
+                from,
+                to,
+                egress,
+            } => {
+                let group = resolve::id(&session, SECURITY_GROUP, &group)?;
+                let source = resolve::id(&session, SECURITY_GROUP, &source_group)?;
+                let rule = Rule {
+                    protocol,
+                    from,
+                    to,
+                    cidr: String::new(),
+                };
+                let mut body = rule.body(&group, egress);
+                body["remote_ip_prefix"] = Value::Null;
+                body["remote_group_id"] = json!(source);
+                add(context, &session, body)
             }
             Self::DeleteRule {
                 group_or_rule,
                 rule,
+                ..
             } if rule.is_empty() => remove(&session, &group_or_rule),
             Self::DeleteRule {
                 group_or_rule,
                 rule,
+                egress,
             } => {
                 let wanted = Rule::from_words(&rule)?;
                 let rules = rules_of(&session, &group_or_rule)?;
-                match rules.iter().find(|r| wanted.is(r)) {
+                match rules.iter().find(|r| wanted.is(r, egress)) {
                     Some(found) => remove(&session, plain(found, "id")),
                     None => Err(Failure::NotFound {
                         kind: "rule",
@@ -107,6 +159,18 @@ impl Command {
             }
         }
     }
+}
+
+fn add(context: &Context, session: &Session, rule: Value) -> Result<(), Failure> {
+    let body = json!({"security_group_rule": rule});
+    let answer = session.post(Service::Network, "/security-group-rules", &body)?;
+    context
+        .output
+        .list(&COLUMNS, &[answer["security_group_rule"].clone()])
+}
+
+const fn direction(egress: bool) -> &'static str {
+    if egress { "egress" } else { "ingress" }
 }
 
 fn remove(session: &Session, id: &str) -> Result<(), Failure> {
@@ -144,11 +208,11 @@ impl Rule {
         })
     }
 
-    fn body(&self, group: &str) -> Value {
+    fn body(&self, group: &str, egress: bool) -> Value {
         let mut body = Map::new();
         let mut set = |name: &str, value: Value| body.insert(name.to_owned(), value);
         set("security_group_id", json!(group));
-        set("direction", json!("ingress"));
+        set("direction", json!(direction(egress)));
         set("ethertype", json!("IPv4"));
         set("remote_ip_prefix", json!(self.cidr));
         set("protocol", json!(self.protocol.to_lowercase()));
@@ -162,9 +226,9 @@ impl Rule {
     }
 
     /// Whether the API's rule is this one.
-    fn is(&self, rule: &Value) -> bool {
+    fn is(&self, rule: &Value, egress: bool) -> bool {
         let same = |port: i32, field: &str| rule[field].as_i64().unwrap_or(-1) == i64::from(port);
-        plain(rule, "direction") == "ingress"
+        plain(rule, "direction") == direction(egress)
             && plain(rule, "protocol") == self.protocol.to_lowercase()
             && same(self.from, "port_range_min")
             && same(self.to, "port_range_max")
@@ -204,18 +268,19 @@ mod tests {
 
     #[test]
     fn minus_one_means_all_and_is_not_sent() {
-        let body = rule("icmp", -1, -1).body("g");
+        let body = rule("icmp", -1, -1).body("g", false);
         assert_eq!(body["port_range_min"], Value::Null);
-        assert_eq!(rule("TCP", 22, 22).body("g")["port_range_max"], 22);
-        assert_eq!(rule("TCP", 22, 22).body("g")["protocol"], "tcp");
+        assert_eq!(rule("TCP", 22, 22).body("g", false)["port_range_max"], 22);
+        assert_eq!(rule("TCP", 22, 22).body("g", false)["protocol"], "tcp");
     }
 
     #[test]
     fn a_rule_is_found_again_by_its_words() {
-        let mut made = rule("tcp", 22, 22).body("g");
-        assert!(rule("tcp", 22, 22).is(&made));
-        assert!(!rule("tcp", 22, 23).is(&made));
+        let mut made = rule("tcp", 22, 22).body("g", false);
+        assert!(rule("tcp", 22, 22).is(&made, false));
+        assert!(!rule("tcp", 22, 23).is(&made, false));
+        assert!(!rule("tcp", 22, 22).is(&made, true), "it lets in, not out");
         made["remote_ip_prefix"] = Value::Null;
-        assert!(rule("tcp", 22, 22).is(&made));
+        assert!(rule("tcp", 22, 22).is(&made, false));
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use skybus_model::{
     HostName, Timestamp,
-    id::{ImageId, OperationId, PortId, ServerId},
+    id::{FloatingIpId, ImageId, OperationId, PortId, ServerId},
 };
 
 use crate::compute::quotas;
@@ -47,6 +47,9 @@ kinds! {
     /// A port is served by another host than its server.
     PortElsewhere = "port-elsewhere",
         "rows were changed by hand, or by a defect: a server and its ports move in one transaction";
+    /// A floating IP leads to a port that is not there.
+    FloatingIpAstray = "floating-ip-astray",
+        "the port's row was removed by hand: what leads to a port is taken away in the transaction that removes it";
     /// A server has fewer ports than it was accepted with.
     ServerWithoutPort = "server-without-port",
         "the port's row was removed by hand: the API removes no port that a server uses";
@@ -90,6 +93,8 @@ pub enum Resource {
     Usage(String, quotas::Resource),
     /// A port.
     Port(PortId),
+    /// A floating IP.
+    FloatingIp(FloatingIpId),
     /// A server.
     Server(ServerId),
     /// An operation of a server.
@@ -110,6 +115,7 @@ impl Resource {
             Self::Host(_) => "host",
             Self::Usage(..) => "usage",
             Self::Port(_) => "port",
+            Self::FloatingIp(_) => "floating-ip",
             Self::Server(_) => "server",
             Self::Operation(..) => "operation",
             Self::Messages(_) => "messages",
@@ -125,6 +131,7 @@ impl Resource {
             Self::Host(host) => host.to_string(),
             Self::Usage(holder, resource) => format!("{resource} of {holder}"),
             Self::Port(id) => id.to_string(),
+            Self::FloatingIp(id) => id.to_string(),
             Self::Server(id) => id.to_string(),
             Self::Operation(id, _) => id.to_string(),
             Self::Messages(key) => key.clone(),

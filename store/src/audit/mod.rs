@@ -10,6 +10,7 @@
 
 mod claims;
 mod finding;
+mod floating;
 mod guests;
 mod interfaces;
 mod overdue;
@@ -48,6 +49,7 @@ async fn of_kind(store: &Store, look: &Look, kind: Kind) -> Result<Vec<Finding>>
         Kind::QuotaDrift => usage::find(store, look).await,
         Kind::PortWithoutServer => ports::without_server(store, look).await,
         Kind::PortElsewhere => ports::elsewhere(store, look).await,
+        Kind::FloatingIpAstray => floating::find(store, look).await,
         Kind::ServerWithoutPort => interfaces::find(store, look).await,
         Kind::OperationWithoutTask => tasks::idle_operations(store, look).await,
         Kind::TaskWithoutOperation => tasks::alone(store, look).await,
@@ -84,6 +86,7 @@ async fn mend(tx: &mut Tx, finding: &Finding, look: &Look, key: &PathKey) -> Res
             ports::repair_without_server(tx, *id, key).await
         }
         (Kind::PortElsewhere, Resource::Port(id)) => ports::repair_elsewhere(tx, *id).await,
+        (Kind::FloatingIpAstray, Resource::FloatingIp(id)) => floating::repair(tx, *id).await,
         (Kind::ServerWithoutPort, Resource::Server(_)) => Ok(interfaces::leave()),
         (Kind::OperationWithoutTask, Resource::Operation(id, server)) => {
             tasks::repair_idle(tx, (*id, *server)).await

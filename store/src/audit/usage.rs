@@ -16,14 +16,15 @@ macro_rules! sums {
             "SELECT holder, resource, CAST(SUM(counted) AS BIGINT) AS used, \
              CAST(SUM(there) AS BIGINT) AS there FROM (\
              SELECT project AS holder, resource, used AS counted, 0 AS there FROM quota_usage \
-             WHERE resource IN ('instances', 'cores', 'ram', 'key_pairs') \
+             WHERE resource IN ('instances', 'cores', 'ram', 'key_pairs', 'floating_ips') \
              UNION ALL SELECT project, 'instances', 0, COUNT(*) FROM servers \
              WHERE deleted_at IS NULL GROUP BY project \
              UNION ALL SELECT project, 'cores', 0, SUM(vcpus) FROM servers \
              WHERE deleted_at IS NULL GROUP BY project \
              UNION ALL SELECT project, 'ram', 0, SUM(ram_mib) FROM servers \
              WHERE deleted_at IS NULL GROUP BY project \
-             UNION ALL SELECT owner, 'key_pairs', 0, COUNT(*) FROM keypairs GROUP BY owner\
+             UNION ALL SELECT owner, 'key_pairs', 0, COUNT(*) FROM keypairs GROUP BY owner \
+             UNION ALL SELECT project, 'floating_ips', 0, COUNT(*) FROM floating_ips GROUP BY project\
              ) AS sums GROUP BY holder, resource HAVING ",
             $having,
             " ORDER BY holder, resource"

@@ -13,7 +13,7 @@ mod trouble;
 use skybus_model::{
     Fault, FaultCode, Generation, HostName, Order,
     host::Resources,
-    id::{OperationId, ServerId},
+    id::{FloatingIpId, OperationId, ServerId},
     message::{
         Context, Outgoing,
         command::ServerPlace,
@@ -32,6 +32,8 @@ use crate::{
     hosts::{self, Ratios},
     networks::{
         Scope,
+        bootstrap::{PublicNetwork, ensure_public},
+        floating::{self, NewFloatingIp},
         ports::{self, Port},
     },
     operations::{self, Operation},
@@ -274,6 +276,26 @@ impl Story {
     }
 
     /// What is claimed of a host: servers and memory.
+    /// Gives the cloud's project a floating IP that leads to the first port of a server.
+    pub(crate) async fn floating(&self, server: ServerId) -> FloatingIpId {
+        let port = self.ports(server).await.remove(0);
+        let mut tx = self.cloud.store.begin().await.unwrap();
+        let public = PublicNetwork::of("172.17.1.0/24".parse().unwrap()).unwrap();
+        let network = ensure_public(&mut tx, self.cloud.project, &public).await;
+        let new = NewFloatingIp {
+            project: self.cloud.project,
+            network: network.unwrap().id,
+            address: None,
+            description: String::new(),
+        };
+        let id = floating::create(&mut tx, new).await.unwrap().unwrap().id;
+        floating::lead(&mut tx, id, Some(port.id), &Context::begin())
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        id
+    }
+
     pub(crate) async fn claimed(&self, name: &HostName) -> (i64, i64) {
         let hosts = hosts::all(&self.cloud.store).await.unwrap();
         let host = hosts.iter().find(|host| host.name == *name).unwrap();

@@ -1,6 +1,7 @@
 //! The network tables on both engines: addresses, groups, and what hosts are told.
 
 mod addresses;
+mod floating;
 mod guarding;
 mod hosts;
 mod ownership;
@@ -16,6 +17,7 @@ use skybus_model::{
 use super::{
     Network, Port,
     allocation::default_pools,
+    bootstrap::{PublicNetwork, ensure_public},
     groups,
     network::{self, NewNetwork},
     ports::{self, NewPort},
@@ -75,6 +77,14 @@ pub(super) async fn a_port(tx: &mut Tx, network: &Network, group: SecurityGroupI
         NewPort::new(network.id, network.project).for_server(ServerId::random(), "vm1", 0);
     new.groups = vec![group];
     ports::create(tx, new).await.unwrap()
+}
+
+/// The outside, of these addresses.
+pub(super) async fn the_outside(tx: &mut Tx, cidr: &str) -> Network {
+    let public = PublicNetwork::of(cidr.parse().unwrap()).unwrap();
+    ensure_public(tx, ProjectId::random(), &public)
+        .await
+        .unwrap()
 }
 
 /// A host that ports can be given to.

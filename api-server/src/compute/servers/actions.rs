@@ -11,14 +11,16 @@ use skybus_model::server::{Request, VmState};
 use super::{change, console, groups};
 use crate::{
     app::App,
-    compute::fields::{Fields, Invalid},
-    http::{Action, Auth, Error, Json, Path, RequestContext},
+    compute::{
+        fields::{Fields, Invalid},
+        older::{floating, until},
+    },
+    http::{Action, Auth, Error, Json, Microversion, Path, RequestContext},
 };
 
 /// Actions of Nova's that are not built yet, and what to do instead.
 const UNBUILT: &[(&str, &str)] = &[
     ("addFixedIp", "create a port and boot with it"),
-    ("addFloatingIp", "reach the server by its fixed IP"),
     (
         "changePassword",
         "set adminPass when booting with a config drive",
@@ -39,7 +41,6 @@ const UNBUILT: &[(&str, &str)] = &[
     ("pause", "use os-stop"),
     ("rebuild", "delete the server and boot it again"),
     ("removeFixedIp", "delete the server and boot it again"),
-    ("removeFloatingIp", "there are none yet"),
     ("rescue", "read its console log with os-getConsoleOutput"),
     ("resetNetwork", "reboot the server"),
     ("resize", "boot a new server of the other flavor"),
@@ -65,7 +66,11 @@ const BUILT: &[&str] = &[
     "os-getConsoleOutput",
     "addSecurityGroup",
     "removeSecurityGroup",
+    "addFloatingIp",
+    "removeFloatingIp",
 ];
+/// The last microversion that knew of floating IPs.
+const LAST_FLOATING: u16 = 43;
 
 /// An action, read.
 enum Asked {
@@ -74,12 +79,15 @@ enum Asked {
     Console(Option<i64>),
     AddGroup(String),
     RemoveGroup(String),
+    AddFloating(floating::Named),
+    RemoveFloating(floating::Named),
 }
 
 /// Does what the body names.
 pub(crate) async fn act(
     State(app): State<App>,
     auth: Auth,
+    version: Microversion,
     RequestContext(context): RequestContext,
     Path(id): Path<String>,
     Json(body): Json<Value>,
@@ -93,6 +101,14 @@ pub(crate) async fn act(
         Asked::Console(lines) => return console::tail(&app, &auth, &id, lines).await,
         Asked::AddGroup(name) => groups::add(&app, &auth, &context, &id, &name).await?,
         Asked::RemoveGroup(name) => groups::remove(&app, &auth, &context, &id, &name).await?,
+        Asked::AddFloating(named) => {
+            until(version, LAST_FLOATING)?;
+            floating::add(&app, &auth, &context, &id, &named).await?;
+        }
+        Asked::RemoveFloating(named) => {
+            until(version, LAST_FLOATING)?;
+            floating::remove(&app, &auth, &context, &id, &named).await?;
+        }
     }
     Ok(StatusCode::ACCEPTED.into_response())
 }
@@ -113,6 +129,8 @@ fn read(body: &Value) -> Result<Asked, Error> {
         "os-getConsoleOutput" => Asked::Console(console::lines(&fields)?),
         "addSecurityGroup" => Asked::AddGroup(group(&fields, name)?),
         "removeSecurityGroup" => Asked::RemoveGroup(group(&fields, name)?),
+        "addFloatingIp" => Asked::AddFloating(floating::named(&fields, name)?),
+        "removeFloatingIp" => Asked::RemoveFloating(floating::named(&fields, name)?),
         other => return Err(unbuilt(other)),
     })
 }

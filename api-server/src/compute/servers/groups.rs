@@ -5,17 +5,18 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use skybus_model::{id::SecurityGroupId, message::Context};
 use skybus_store::{
     Tx, announce,
-    networks::{Scope, groups, ports, rules},
+    networks::{Scope, groups, ports},
     servers::Server,
 };
 
 use super::find;
 use crate::{
     app::App,
+    compute::older::groups::shown,
     http::{Auth, Error, Json, Path},
 };
 
@@ -32,40 +33,12 @@ pub(crate) async fn index(
     }
     ids.sort_unstable();
     ids.dedup();
-    let mut shown = Vec::new();
+    let mut all = Vec::new();
     for id in ids {
         let group = groups::get(app.store.pool(), id, Scope::Everything).await?;
-        let rules = rules::of_group(app.store.pool(), id).await?;
-        let rules: Vec<Value> = rules.iter().filter_map(legacy_rule).collect();
-        shown.push(json!({
-            "id": group.id,
-            "name": group.name,
-            "description": group.description,
-            "tenant_id": group.project,
-            "rules": rules,
-        }));
+        all.push(shown(&app, &group).await?);
     }
-    Ok(Json(json!({ "security_groups": shown })).into_response())
-}
-
-/// A rule as the Compute API had it: for arriving packets alone.
-fn legacy_rule(rule: &rules::Rule) -> Option<Value> {
-    if rule.direction != skybus_model::network::Direction::Ingress {
-        return None;
-    }
-    let range = rule
-        .remote_prefix
-        .as_ref()
-        .map_or_else(|| json!({}), |cidr| json!({ "cidr": cidr }));
-    Some(json!({
-        "id": rule.id,
-        "parent_group_id": rule.group,
-        "ip_protocol": rule.protocol,
-        "from_port": rule.port_min,
-        "to_port": rule.port_max,
-        "ip_range": range,
-        "group": {},
-    }))
+    Ok(Json(json!({ "security_groups": all })).into_response())
 }
 
 /// Puts the server's ports under one more group.

@@ -262,18 +262,20 @@ fn flavor(lens: &Lens, server: &Server) -> Value {
 pub(crate) fn addresses(addresses: &[Address]) -> Value {
     let mut networks: Map<String, Value> = Map::new();
     for address in addresses {
-        let entry = json!({
-            "version": 4,
-            "addr": address.address.to_string(),
-            "OS-EXT-IPS:type": "fixed",
-            "OS-EXT-IPS-MAC:mac_addr": address.mac,
-        });
         let list = networks
             .entry(address.network.clone())
             .or_insert_with(|| json!([]));
-        if let Value::Array(list) = list {
-            list.push(entry);
-        }
+        let Value::Array(list) = list else { continue };
+        let fixed = std::iter::once((&address.address, "fixed"));
+        let floating = address.floating.iter().map(|one| (one, "floating"));
+        list.extend(fixed.chain(floating).map(|(at, kind)| {
+            json!({
+                "version": 4,
+                "addr": at,
+                "OS-EXT-IPS:type": kind,
+                "OS-EXT-IPS-MAC:mac_addr": address.mac,
+            })
+        }));
     }
     Value::Object(networks)
 }

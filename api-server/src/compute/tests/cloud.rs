@@ -224,6 +224,7 @@ impl Cloud {
         for (table, sql) in [
             ("servers", "SELECT COUNT(*) FROM servers"),
             ("ports", "SELECT COUNT(*) FROM ports"),
+            ("floating", "SELECT COUNT(*) FROM floating_ips"),
             ("operations", "SELECT COUNT(*) FROM operations"),
             ("outbox", "SELECT COUNT(*) FROM outbox"),
             ("events", "SELECT COUNT(*) FROM events"),

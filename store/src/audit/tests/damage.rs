@@ -2,24 +2,28 @@
 
 use skybus_model::{
     id::ImageId,
-    message::event::PortState,
+    message::{Context, event::PortState},
     operation::{OperationKind, Step},
     server::{Desired, Power, Request},
 };
 
-use super::{Kind, Outcome, after, look, repaired};
+use super::{Finding, Kind, Outcome, after, look, repaired};
 use crate::{
+    audit::Resource,
     images::{self, NewImage},
     lifecycle::{
         overdue,
         tests::{Story, on_both},
     },
+    networks::floating,
     operations,
 };
 
 on_both! {
     a_claim_without_a_server
     a_quota_that_was_not_given_back
+    a_floating_ip_that_is_not_counted
+    a_floating_ip_that_leads_to_no_port
     an_address_of_a_server_that_is_gone
     an_address_of_a_server_without_a_row
     a_port_on_another_host
@@ -58,6 +62,44 @@ async fn a_quota_that_was_not_given_back(mut story: Story) {
         .await;
     repaired(&story.one(&look(), Kind::QuotaDrift, &["cores"]).await);
     story.is_in_order().await;
+}
+
+async fn a_floating_ip_that_is_not_counted(mut story: Story) {
+    let server = story.running("vm1").await;
+    story.floating(server).await;
+    story.is_in_order().await;
+    story
+        .by_hand("UPDATE quota_usage SET used = 0 WHERE resource = 'floating_ips'")
+        .await;
+    let words = ["floating_ips of", "0 floating_ips counted", "1, which is"];
+    repaired(&story.one(&look(), Kind::QuotaDrift, &words).await);
+    story.is_in_order().await;
+}
+
+async fn a_floating_ip_that_leads_to_no_port(mut story: Story) {
+    let server = story.running("vm1").await;
+    let id = story.floating(server).await;
+    let port = story.ports(server).await.remove(0).id;
+    story
+        .by_hand("UPDATE floating_ips SET port = '7b0a1f53-3b92-4a93-8b5c-0d5f6d2c9a11'")
+        .await;
+    let words = ["floating-ip", "7b0a1f53", "lead nowhere"];
+    repaired(&story.one(&look(), Kind::FloatingIpAstray, &words).await);
+    story.is_in_order().await;
+    // It can be led again, and a repair that comes too late leaves it alone.
+    let mut tx = story.cloud.store.begin().await.unwrap();
+    let again = floating::lead(&mut tx, id, Some(port), &Context::begin()).await;
+    assert_eq!(again.unwrap().port, Some(port));
+    tx.commit().await.unwrap();
+    let late = Finding {
+        kind: Kind::FloatingIpAstray,
+        resource: Resource::FloatingIp(id),
+        found: String::new(),
+        expected: String::new(),
+        repair: String::new(),
+    };
+    assert_eq!(story.mend(&late, &look()).await, Outcome::Gone);
+    assert_eq!(story.ports(server).await.len(), 1);
 }
 
 /// A delete whose host has let go of the machine, but not yet of the port.

@@ -17,7 +17,7 @@ use crate::{
         inventory,
         overdue::{self, Done},
     },
-    networks::refresh,
+    networks::{Scope, floating, ports, refresh},
     operations,
 };
 
@@ -46,10 +46,18 @@ async fn nothing_is_left(story: &Story, server: skybus_model::id::ServerId) {
         .unwrap();
     assert_eq!(usage[&quotas::Resource::Instances], 0);
     assert_eq!(usage[&quotas::Resource::Ram], 0);
+    // What led to it leads nowhere, and stays with its project.
+    let db = story.cloud.store.pool();
+    let held = floating::list(db, Scope::Project(story.cloud.project)).await;
+    for floating in held.unwrap() {
+        assert_eq!((floating.port, floating.status()), (None, ports::DOWN));
+        assert_eq!(usage[&quotas::Resource::FloatingIps], 1);
+    }
 }
 
 async fn a_delete_frees_everything(mut story: Story) {
     let server = story.running("vm1").await;
+    story.floating(server).await;
     let host = story.a.clone();
     let port = story.ports(server).await.remove(0);
     let told = story.ask(server, Request::Delete).await.unwrap();
@@ -70,6 +78,7 @@ async fn a_delete_frees_everything(mut story: Story) {
 
 async fn a_delete_before_a_host_is_chosen(story: Story) {
     let (server, operation) = story.cloud.boot("vm1").await;
+    story.floating(server).await;
     let told = story.ask(server, Request::Delete).await.unwrap();
     assert!(
         keys(&told).is_empty(),
@@ -92,6 +101,7 @@ async fn a_delete_before_a_host_is_chosen(story: Story) {
 
 async fn a_delete_behind_a_silent_host(mut story: Story) {
     let server = story.running("vm1").await;
+    story.floating(server).await;
     let host = story.a.clone();
     story.cloud.silence(&host).await;
     story.ask(server, Request::Delete).await.unwrap();
