@@ -52,7 +52,7 @@ pub struct Up {
     /// How many of them the first network takes: a power of two
     #[arg(long, value_name = "COUNT", value_parser = network_size)]
     pub network_size: Option<u32>,
-    /// Addresses for floating IPs: the external network (172.17.1.0/24 if not given)
+    /// Addresses for floating IPs, the external network's, e.g. 172.17.1.0/24
     #[arg(long, value_name = "CIDR", value_parser = cidr)]
     pub floating_range: Option<String>,
     /// The interface on whose wire this machine answers for floating IPs, e.g. eth0; without, only this
@@ -186,6 +186,9 @@ impl Options {
             up.broker_management.clone().map(Some),
         );
         set(&mut options.database, up.database.clone().map(Some));
+        if remembered.is_none() {
+            options.check_ranges()?;
+        }
         if options.fake_hosts > 0 && options.virt_type != VirtType::Fake {
             return Err(Error::Options(
                 "--fake-hosts plays hosts in memory; give --virt-type fake as well".to_owned(),
@@ -199,6 +202,32 @@ impl Options {
         }
         Ok(options)
     }
+
+    /// Refuses floating IPs that would be addresses of the first network.
+    fn check_ranges(&self) -> Result<(), Error> {
+        let (first, _) = ends(&self.fixed_range);
+        let last = first.saturating_add(self.network_size - 1);
+        let (begin, end) = ends(&self.floating_range);
+        if begin <= last && first <= end {
+            return Err(Error::Options(format!(
+                "the floating IPs {} would be addresses of the first network, {} from {} on; choose \
+                 another --floating-range or --fixed-range",
+                self.floating_range,
+                self.network_size,
+                Ipv4Addr::from(first)
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// The first and the last address of a range that [`cidr`] has checked.
+fn ends(range: &str) -> (u32, u32) {
+    let (address, length) = range.split_once('/').unwrap_or((range, "32"));
+    let first = address.parse::<Ipv4Addr>().map_or(0, u32::from);
+    let length = length.parse::<u32>().unwrap_or(32);
+    let rest = u32::MAX.checked_shr(length).unwrap_or(0);
+    (first, first | rest)
 }
 
 fn set<T>(place: &mut T, given: Option<T>) {

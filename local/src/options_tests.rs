@@ -62,3 +62,18 @@ fn ranges_and_sizes_that_cannot_be_are_refused_with_the_right_form() {
     assert!(refusal(&["--network-size", "500"]).contains("power of two"));
     assert!(refusal(&["--floating-range", "172.17.1.0/31"]).contains("8 to 30"));
 }
+
+#[test]
+fn floating_ips_are_not_addresses_of_the_first_network() {
+    let text =
+        |words: &[&str]| Options::chosen(&up(words), None).map_err(|error| error.to_string());
+    let clash = text(&["--floating-range", "10.1.0.0/24"]).unwrap_err();
+    assert!(clash.contains("--fixed-range"), "{clash}");
+    assert!(text(&["--floating-range", "10.0.0.0/8"]).is_err());
+    assert!(text(&["--floating-range", "10.1.2.0/24"]).is_ok());
+    assert!(text(&["--floating-range", "10.0.255.0/24"]).is_ok());
+    // A cloud that is so already is not refused.
+    let mut former = Options::default();
+    former.floating_range = "10.1.0.0/24".to_owned();
+    assert!(Options::chosen(&up(&[]), Some(&former)).is_ok());
+}

@@ -52,6 +52,10 @@ impl Stage {
             ("{flavor}", one("/compute/v2.1/flavors", "flavors")?),
             ("{network}", one("/network/v2.0/networks", "networks")?),
             (
+                "{public}",
+                one("/network/v2.0/networks?router:external=true", "networks")?,
+            ),
+            (
                 "{queued}",
                 queued["id"].as_str().context("a queued image")?.to_owned(),
             ),
@@ -98,7 +102,11 @@ impl Stage {
             admin.get("/network/v2.0/ports")?["ports"]
                 .as_array()
                 .map(Vec::len),
+            admin.get("/network/v2.0/security-groups")?["security_groups"]
+                .as_array()
+                .map(Vec::len),
             admin.get("/network/v2.0/security-group-rules")?,
+            admin.get("/network/v2.0/floatingips")?,
             admin.get("/identity/v3/users")?,
             admin.get("/identity/v3/projects")?,
             self.demo.get("/compute/v2.1/os-keypairs")?,

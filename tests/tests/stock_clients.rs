@@ -170,6 +170,8 @@ fn the_openstack_client_reads_everything_that_it_lists() -> Result<()> {
         &["subnet", "list"],
         &["port", "list"],
         &["security", "group", "list"],
+        &["floating", "ip", "list"],
+        &["network", "list", "--external"],
         &["hypervisor", "list"],
         &["compute", "service", "list"],
         &["availability", "zone", "list", "--compute"],
@@ -179,6 +181,35 @@ fn the_openstack_client_reads_everything_that_it_lists() -> Result<()> {
     ] {
         desk.json(words)?;
     }
+    Ok(())
+}
+
+#[test]
+fn the_openstack_client_leads_a_floating_ip_to_a_server() -> Result<()> {
+    let desk = Desk {
+        clients: Clients::install()?,
+        cloud: Cloud::with_fake_hosts(2)?,
+    };
+    desk.cloud.add_small_image()?;
+    let boot = "server create --flavor m1.tiny --image small --network flat --wait vm1";
+    desk.openstack(&boot.split(' ').collect::<Vec<_>>())?;
+    let made = desk.json(&["floating", "ip", "create", "public"])?;
+    let ip = made["floating_ip_address"].as_str().unwrap_or_default();
+    desk.openstack(&["server", "add", "floating", "ip", "vm1", ip])?;
+    let shown = desk.openstack(&["server", "show", "vm1", "-f", "value", "-c", "addresses"])?;
+    ensure!(shown.contains(ip), "{shown}");
+    let status = || {
+        let shown = desk.json(&["floating", "ip", "show", ip])?;
+        Ok(shown["status"].as_str().unwrap_or_default().to_owned())
+    };
+    wait::until("an ACTIVE floating IP", Duration::from_secs(240), || {
+        Ok((status()? == "ACTIVE").then_some(()))
+    })?;
+    desk.openstack(&["server", "remove", "floating", "ip", "vm1", ip])?;
+    ensure!(status()? == "DOWN");
+    desk.openstack(&["floating", "ip", "delete", ip])?;
+    let left = desk.json(&["floating", "ip", "list"])?;
+    ensure!(left.as_array().is_some_and(Vec::is_empty), "{left}");
     Ok(())
 }
 

@@ -50,6 +50,9 @@ pub(crate) struct Limits {
     /// Metadata keys of a server
     #[arg(long, alias = "metadata_items", allow_negative_numbers = true)]
     metadata_items: Option<i64>,
+    /// Floating IPs
+    #[arg(long, alias = "floating_ips", allow_negative_numbers = true)]
+    floating_ips: Option<i64>,
 }
 
 impl Command {
@@ -124,6 +127,7 @@ impl Limits {
             ("ram", self.ram),
             ("key_pairs", self.key_pairs),
             ("metadata_items", self.metadata_items),
+            ("floating_ips", self.floating_ips),
         ]
         .into_iter()
         .filter_map(|(name, limit)| Some((name.to_owned(), json!(limit?))))

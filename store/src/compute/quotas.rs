@@ -69,8 +69,8 @@ resources! {
     InjectedFilePathBytes = "injected_file_path_bytes", 255;
     /// Fixed IPs (microversions before 2.36; limited by the network itself).
     FixedIps = "fixed_ips", UNLIMITED;
-    /// Floating IPs (microversions before 2.36).
-    FloatingIps = "floating_ips", UNLIMITED;
+    /// Floating IPs (microversions before 2.36). The limit is the Network API's; the use is counted here.
+    FloatingIps = "floating_ips", crate::networks::quotas::Resource::FloatingIp.default_limit();
     /// Security groups (microversions before 2.36).
     SecurityGroups = "security_groups", UNLIMITED;
     /// Rules of one security group (microversions before 2.36).
@@ -107,10 +107,14 @@ pub async fn limits<'e, D>(db: D, project: ProjectId) -> Result<BTreeMap<Resourc
 where
     D: Executor<'e, Database = Any>,
 {
-    let rows = sqlx::query("SELECT resource, hard FROM quota_limits WHERE project = $1")
-        .bind(project.to_string())
-        .fetch_all(db)
-        .await?;
+    let rows = sqlx::query(
+        "SELECT resource, hard FROM quota_limits WHERE project = $1 AND resource <> 'floating_ips' \
+         UNION ALL SELECT 'floating_ips', most FROM network_quotas \
+         WHERE project = $1 AND resource = 'floatingip'",
+    )
+    .bind(project.to_string())
+    .fetch_all(db)
+    .await?;
     let mut limits: BTreeMap<_, _> = Resource::ALL
         .iter()
         .map(|resource| (*resource, resource.default_limit()))
@@ -159,6 +163,10 @@ pub async fn set_limit(
     resource: Resource,
     hard: i64,
 ) -> Result<()> {
+    if resource == Resource::FloatingIps {
+        let same = crate::networks::quotas::Resource::FloatingIp;
+        return crate::networks::quotas::set(tx, project, same, hard).await;
+    }
     sqlx::query(
         "INSERT INTO quota_limits (project, resource, hard) VALUES ($1, $2, $3) \
          ON CONFLICT (project, resource) DO UPDATE SET hard = excluded.hard",
