@@ -119,7 +119,6 @@ async fn no_list_shows_what_another_project_has() {
         &theirs.group,
         &theirs.rule,
         &theirs.floating,
-        &theirs.floating_address,
     ];
     let (project, server, image) = (&theirs.project, &theirs.server, &theirs.image);
     for path in [

@@ -38,7 +38,6 @@ pub(super) struct Owned {
     pub(super) group: String,
     pub(super) rule: String,
     pub(super) floating: String,
-    pub(super) floating_address: String,
     /// Everybody's.
     pub(super) outside: String,
     pub(super) user: String,
@@ -161,12 +160,6 @@ impl Things {
         let outside = outside.as_str().unwrap_or_default().to_owned();
         let floating = json!({ "floating_network_id": outside, "port_id": servers_port });
         let (floating, _) = make("/network/v2.0/floatingips", "floatingip", floating).await;
-        let path = format!("/network/v2.0/floatingips/{floating}");
-        let shown = test.get(&self.demo, &path).await;
-        let floating_address = shown.body["floatingip"]["floating_ip_address"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned();
         let keypair = format!("key-{}", UserId::random());
         make(
             "/compute/v2.1/os-keypairs",
@@ -194,7 +187,6 @@ impl Things {
             group,
             rule,
             floating,
-            floating_address,
             outside,
             user: self.user.clone(),
             project: self.project.clone(),

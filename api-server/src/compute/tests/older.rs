@@ -192,7 +192,7 @@ async fn security_groups_and_their_rules(cloud: &Cloud) {
         .to_owned();
     assert_eq!(made.body["security_group"]["rules"], json!([]));
     let all = cloud.get("/os-security-groups").await.body;
-    let names: Vec<_> = all["security_groups"].as_array().unwrap().iter();
+    let names = all["security_groups"].as_array().unwrap().iter();
     let names: Vec<_> = names.map(|one| one["name"].clone()).collect();
     assert_eq!(names, ["default", "web"]);
     let rule = json!({ "parent_group_id": group, "ip_protocol": "tcp", "from_port": 80,

@@ -116,7 +116,7 @@ async fn lists_are_filtered_sorted_and_cut() {
         (format!("port_id={port}"), vec![id(1)]),
         ("floating_ip_address=172.17.1.4".to_owned(), vec![id(2)]),
         (
-            "description=a&description=c&sort_key=description".to_owned(),
+            "description=a&description=c&sort_key=description&sort_dir=asc".to_owned(),
             vec![id(0), id(2)],
         ),
         (
