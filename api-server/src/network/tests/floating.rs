@@ -1,6 +1,7 @@
 //! Floating IPs as clients of the Network API use them.
 
 use super::*;
+use crate::testing::DEMO;
 
 async fn outside(app: &TestApp, token: &str) -> String {
     let path = format!("{V2}/networks?router:external=true");
@@ -265,6 +266,21 @@ async fn quotas_and_addresses_run_out_in_words() {
     assert_eq!(app.get(&token, &path).await.body["quota"]["floatingip"], 50);
     let one = json!({ "quota": { "floatingip": 1 } });
     app.ask(&admin, Method::PUT, &path, one).await;
+    // Nova's view of the limit is the same.
+    let nova = format!("/compute/v2.1/os-quota-sets/{project}");
+    let seen = async || app.get(&token, &nova).await.body["quota_set"]["floating_ips"].clone();
+    assert_eq!(seen().await, 1);
+    let two = json!({ "quota_set": { "floating_ips": 2 } });
+    app.ask(&admin, Method::PUT, &nova, two).await;
+    assert_eq!(
+        (
+            seen().await,
+            app.get(&token, &path).await.body["quota"]["floatingip"].clone()
+        ),
+        (json!(2), json!(2))
+    );
+    let one = json!({ "quota": { "floatingip": 1 } });
+    app.ask(&admin, Method::PUT, &path, one).await;
     a_floating_ip(&app, &token, json!({})).await;
     let network = outside(&app, &token).await;
     let body = json!({ "floatingip": { "floating_network_id": network } });
@@ -304,4 +320,24 @@ async fn quotas_and_addresses_run_out_in_words() {
         (none.status, kind(&none)),
         (StatusCode::CONFLICT, "IpAddressGenerationFailure")
     );
+}
+
+#[tokio::test]
+async fn a_project_that_holds_one_is_not_deleted() {
+    let app = TestApp::sqlite().await;
+    let project = app.another_tenant().await;
+    let (eve, admin) = (app.login("eve", DEMO, "eves").await, app.admin().await);
+    let floating = a_floating_ip(&app, &eve, json!({})).await;
+    let path = format!("/identity/v3/projects/{project}");
+    let refused = app.ask(&admin, Method::DELETE, &path, Value::Null).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+    assert!(
+        refused.body.to_string().contains("1 floating IPs"),
+        "{:?}",
+        refused.body
+    );
+    let own = format!("floatingips/{}", floating["id"].as_str().unwrap());
+    delete(&app, &admin, &own).await;
+    let gone = app.ask(&admin, Method::DELETE, &path, Value::Null).await;
+    assert_eq!(gone.status, StatusCode::NO_CONTENT);
 }

@@ -25,6 +25,7 @@ on_both! {
     a_move_tells_both_hosts_first_the_one_that_loses
     a_port_that_goes_takes_the_way_to_it_along
     a_port_of_an_owner_keeps_what_leads_to_it
+    a_port_that_goes_while_it_is_led_to_leaves_nothing_astray
     one_project_does_not_see_anothers
     the_outside_is_made_once_and_is_for_nobodys_ports
 }
@@ -319,6 +320,38 @@ async fn a_port_of_an_owner_keeps_what_leads_to_it(store: &Store) {
     let key = "network.node-1.port.ensure".to_owned();
     let address = vec![held.address.to_string()];
     assert_eq!(told_floating(&messages), [(key, address)]);
+}
+
+async fn a_port_that_goes_while_it_is_led_to_leaves_nothing_astray(store: &Store) {
+    let mut tx = store.begin().await.unwrap();
+    let project = ProjectId::random();
+    let outside = the_outside(&mut tx, "172.17.1.0/24").await;
+    let (network, _) = a_network(&mut tx, project, "10.0.0.0/24").await;
+    let held = made(&mut tx, outside.id, project).await;
+    tx.commit().await.unwrap();
+    for _ in 0..30 {
+        let mut tx = store.begin().await.unwrap();
+        let port = ports::create(&mut tx, NewPort::new(network.id, project))
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        let led = async {
+            let mut tx = store.begin().await.unwrap();
+            let led = floating::lead(&mut tx, held.id, Some(port.id), &context()).await;
+            match led {
+                Ok(_) => drop(tx.commit().await.unwrap()),
+                Err(error) => assert!(matches!(error, Error::NotFound(_)), "{error:?}"),
+            }
+        };
+        let gone = async {
+            let mut tx = store.begin().await.unwrap();
+            ports::delete_unused(&mut tx, &port).await.unwrap();
+            tx.commit().await.unwrap();
+        };
+        tokio::join!(led, gone);
+        let now = floating::get(store.pool(), held.id, Scope::Everything).await;
+        assert_eq!(now.unwrap().port, None);
+    }
 }
 
 async fn one_project_does_not_see_anothers(store: &Store) {
