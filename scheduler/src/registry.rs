@@ -96,6 +96,11 @@ impl Registry {
             );
             return Verdict::Reject("it speaks of another host than its routing key".to_owned());
         }
+        if !beat.order.is_credible(Timestamp::now()) {
+            tracing::warn!(host = %beat.host, epoch = beat.order.epoch,
+                "a beat of a far future is not believed: set the host's clock right and start its workers again");
+            return Verdict::Ack;
+        }
         let now = Instant::now();
         let new = fleet.beat(&beat, now);
         if let Ok(mut heard) = self.heard.lock() {
@@ -234,6 +239,10 @@ pub async fn refresh(store: &Store, fleet: &Fleet) -> skybus_store::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use skybus_model::{
+        id::MessageId,
+        message::{Context, Exchange, Message, Outgoing, Service, routing_key, type_of},
+    };
     use skybus_store::testing::{TestCloud, TestStore};
 
     use super::*;
@@ -283,6 +292,30 @@ mod tests {
                 .unwrap()
                 .unwrap();
             assert_eq!(after.wall.since(row.last_seen), SECOND);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_beat_of_a_far_future_is_not_heard() {
+        let test = TestStore::sqlite().await;
+        let cloud = TestCloud::new(test.store.clone()).await;
+        let host = cloud.host("a", Resources::default()).await;
+        let (registry, fleet) = (Registry::default(), Fleet::default());
+        let mut beat = cloud.beat(&host, "compute", Resources::default());
+        for (epoch, is_heard) in [(i64::MAX, false), (1, true)] {
+            beat.order.epoch = epoch;
+            let message = Outgoing {
+                id: MessageId::random(),
+                exchange: Exchange::Events,
+                routing_key: routing_key(Service::Compute, Some(&host), HostBeat::NAME),
+                kind: type_of::<HostBeat>(),
+                body: serde_json::to_vec(&beat).unwrap(),
+                context: Context::begin(),
+                at: Timestamp::now(),
+            };
+            let verdict = registry.hear(&fleet, &Delivery::of(&message));
+            assert_eq!(verdict, Verdict::Ack);
+            assert_eq!(fleet.read().contains_key(&host), is_heard);
         }
     }
 }

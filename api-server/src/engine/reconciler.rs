@@ -9,7 +9,7 @@ use skybus_store::{
         absence::{self, Forgiven},
         overdue::{self, Caretaker, Done},
     },
-    operations,
+    operations::{self, Operation},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -69,19 +69,31 @@ async fn turn(engine: &Engine, absent: &mut Absence) -> skybus_store::Result<()>
 
 async fn round(engine: &Engine) -> skybus_store::Result<()> {
     for operation in operations::due(&engine.store, Timestamp::now(), MOST).await? {
-        let mut tx = engine.store.begin().await?;
-        let caretaker = Caretaker {
-            who: &engine.who,
-            key: &engine.key,
-        };
-        let done = overdue::look_after(&mut tx, &operation, caretaker).await?;
-        engine.relay.push(tx.commit().await?);
-        if done != Done::Nothing {
-            tracing::info!(operation = %operation.id, server = %operation.server,
-                request = operation.context.request_id, ?done, "was silent for too long");
+        match look_after(engine, &operation).await {
+            Ok(Done::Nothing) => {}
+            Ok(done) => {
+                tracing::info!(operation = %operation.id, server = %operation.server,
+                    request = operation.context.request_id, ?done, "was silent for too long");
+            }
+            // One that cannot be looked after holds up no other.
+            Err(error) => {
+                tracing::warn!(operation = %operation.id, server = %operation.server, %error,
+                    "an operation cannot be looked after now");
+            }
         }
     }
     Ok(())
+}
+
+async fn look_after(engine: &Engine, operation: &Operation) -> skybus_store::Result<Done> {
+    let mut tx = engine.store.begin().await?;
+    let caretaker = Caretaker {
+        who: &engine.who,
+        key: &engine.key,
+    };
+    let done = overdue::look_after(&mut tx, operation, caretaker).await?;
+    engine.relay.push(tx.commit().await?);
+    Ok(done)
 }
 
 #[cfg(test)]
