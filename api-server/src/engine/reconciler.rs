@@ -142,4 +142,26 @@ mod tests {
         assert_eq!((again.host, again.state.vm), (None, VmState::Building));
         stage.end();
     }
+
+    #[tokio::test]
+    async fn one_that_cannot_be_looked_after_holds_up_no_other() {
+        let broker = Broker::shared().await.unwrap();
+        let stage = Stage::begin(broker, "unreadable").await;
+        let (unreadable, first) = stage.building("vm-1").await;
+        let (server, second) = stage.building("vm-2").await;
+        stage.overdue(first).await;
+        stage.overdue(second).await;
+        let mut tx = stage.store().begin().await.unwrap();
+        sqlx::query("UPDATE servers SET vm_state = 'no such state' WHERE id = $1")
+            .bind(unreadable.to_string())
+            .execute(tx.conn())
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+
+        round(&stage.engine).await.unwrap();
+        assert!(stage.operation(server).await.wake_at > Timestamp::now());
+        assert_eq!(stage.operation(unreadable).await.wake_at, Timestamp(0));
+        stage.end();
+    }
 }
