@@ -24,6 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// With how many of its first announcements others are asked for an address.
 const ASKED: u32 = 3;
 
+/// What keeps floating IPs from being reached, by address; other keys are other people's.
+type Troubles = watch::Sender<BTreeMap<String, String>>;
+
 /// When an address is announced next, and how often it was.
 #[derive(Debug, Clone, Copy)]
 struct Turn {
@@ -35,43 +38,21 @@ struct Turn {
 pub async fn run(
     interface: String,
     mut here: watch::Receiver<BTreeSet<Ipv4Addr>>,
-    troubles: watch::Sender<BTreeMap<String, String>>,
+    troubles: Troubles,
     token: CancellationToken,
 ) {
     let mut turns: BTreeMap<Ipv4Addr, Turn> = BTreeMap::new();
     loop {
         let wanted = here.borrow_and_update().clone();
-        let now = Instant::now();
+        let next = Instant::now();
         turns.retain(|ip, _| wanted.contains(ip));
         for ip in wanted {
-            let next = now;
             turns.entry(ip).or_insert(Turn { next, count: 0 });
         }
         troubles.send_if_modified(|all| forget(all, &turns));
-        let due: Vec<Ipv4Addr> = turns
-            .iter()
-            .filter(|(_, turn)| turn.next <= now)
-            .map(|(ip, _)| *ip)
-            .collect();
-        if !due.is_empty() {
-            let ask: Vec<Ipv4Addr> = due
-                .iter()
-                .copied()
-                .filter(|ip| turns[ip].count < ASKED || troubles.borrow().contains_key(&key(*ip)))
-                .collect();
-            for ip in &due {
-                if let Some(turn) = turns.get_mut(ip) {
-                    turn.next = now + pause(turn.count);
-                    turn.count += 1;
-                }
-            }
-            let name = interface.clone();
-            let said = tokio::task::spawn_blocking(move || (speak(&name, &due, &ask), ask)).await;
-            match said {
-                Ok((Ok(others), asked)) => note(&interface, &troubles, &asked, &others),
-                Ok((Err(why), _)) => tracing::warn!(interface, "floating IPs not announced: {why}"),
-                Err(cut) => tracing::warn!(interface, "an announcement was cut off: {cut}"),
-            }
+        tokio::select! {
+            () = token.cancelled() => return,
+            () = speak(&interface, &mut turns, &troubles) => {}
         }
         let next = turns.values().map(|turn| turn.next).min();
         let later = next.unwrap_or_else(|| Instant::now() + Duration::from_secs(60));
@@ -80,6 +61,30 @@ pub async fn run(
             changed = here.changed() => if changed.is_err() { return },
             () = tokio::time::sleep_until(later) => {}
         }
+    }
+}
+
+/// Announces those whose turn has come, and asks for those that are new or in trouble.
+async fn speak(interface: &str, turns: &mut BTreeMap<Ipv4Addr, Turn>, troubles: &Troubles) {
+    let now = Instant::now();
+    let (mut due, mut ask) = (Vec::new(), Vec::new());
+    for (ip, turn) in turns.iter_mut().filter(|(_, turn)| turn.next <= now) {
+        due.push(*ip);
+        if turn.count < ASKED || troubles.borrow().contains_key(&key(*ip)) {
+            ask.push(*ip);
+        }
+        turn.next = now + pause(turn.count);
+        turn.count += 1;
+    }
+    if due.is_empty() {
+        return;
+    }
+    let name = interface.to_owned();
+    let said = tokio::task::spawn_blocking(move || (on_wire(&name, &due, &ask), ask)).await;
+    match said {
+        Ok((Ok(others), asked)) => note(interface, troubles, &asked, &others),
+        Ok((Err(why), _)) => tracing::warn!(interface, "floating IPs not announced: {why}"),
+        Err(cut) => tracing::warn!(interface, "an announcement was cut off: {cut}"),
     }
 }
 
@@ -108,7 +113,7 @@ fn forget(troubles: &mut BTreeMap<String, String>, turns: &BTreeMap<Ipv4Addr, Tu
 
 fn note(
     interface: &str,
-    troubles: &watch::Sender<BTreeMap<String, String>>,
+    troubles: &Troubles,
     asked: &[Ipv4Addr],
     others: &BTreeMap<Ipv4Addr, Mac>,
 ) {
@@ -130,7 +135,7 @@ fn note(
 }
 
 /// Announces `due` and asks who else answers for those in `ask`.
-fn speak(
+fn on_wire(
     interface: &str,
     due: &[Ipv4Addr],
     ask: &[Ipv4Addr],

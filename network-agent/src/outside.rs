@@ -109,29 +109,30 @@ impl Part {
         answers.chain(routes).collect()
     }
 
-    /// The lines of `ip` that make what is wanted and not there. What needs an interface that is not there
-    /// is left out, unless it `may_come`.
+    /// The lines of `ip` that make the routes that are wanted and not there. What needs a link that is not
+    /// there is left out, unless it `may_come`.
     #[must_use]
-    pub fn additions(
-        &self,
-        host: &Links,
-        mark: &str,
-        answers: &BTreeSet<At>,
-        may_come: bool,
-    ) -> Vec<String> {
-        let there = |name: &str| may_come || host.links.get(name).is_some_and(Link::up);
+    pub fn routes(&self, host: &Links, mark: &str, may_come: bool) -> Vec<String> {
         let led: BTreeSet<At> = led(host, mark).collect();
-        let routes = self.floating.difference(&led).filter_map(|(link, ip)| {
-            let transit = self.links.get(link).filter(|_| there(link))?;
+        let line = |(link, ip): &At| {
+            let transit = self
+                .links
+                .get(link)
+                .filter(|_| may_come || up(host, link))?;
             let via = transit.network();
             Some(format!("route replace {ip}/32 via {via} dev {link}"))
-        });
-        let answers = self
-            .answered
+        };
+        self.floating.difference(&led).filter_map(line).collect()
+    }
+
+    /// The same for answers on the wires.
+    #[must_use]
+    pub fn answers(&self, host: &Links, answers: &BTreeSet<At>, may_come: bool) -> Vec<String> {
+        self.answered
             .difference(answers)
-            .filter(|(dev, _)| there(dev))
-            .map(|(dev, ip)| format!("neigh replace proxy {ip} dev {dev}"));
-        routes.chain(answers).collect()
+            .filter(|(dev, _)| may_come || up(host, dev))
+            .map(|(dev, ip)| format!("neigh replace proxy {ip} dev {dev}"))
+            .collect()
     }
 
     /// What keeps floating IPs from being reached, in words.
@@ -140,7 +141,7 @@ impl Part {
         let interfaces: BTreeSet<&String> = self.answered.iter().map(|(dev, _)| dev).collect();
         let missing = interfaces
             .into_iter()
-            .filter(|name| !host.links.get(*name).is_some_and(Link::up))
+            .filter(|name| !up(host, name))
             .map(|name| {
                 format!(
                     "the public interface {name} is not there or down; floating IPs are reached from this \
@@ -160,6 +161,10 @@ impl Part {
             .map(|(_, ip)| format!("the floating IP {ip} is an address of this host itself"));
         missing.chain(taken).collect()
     }
+}
+
+fn up(host: &Links, name: &str) -> bool {
+    host.links.get(name).is_some_and(Link::up)
 }
 
 /// The cloud's transit links on the host.

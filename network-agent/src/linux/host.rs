@@ -83,9 +83,14 @@ impl Linux {
                 observed::set(Place::Host, uplink::FORWARDING, "1")
             })?;
         }
-        let additions = part.additions(&host, &mark, &answers, changes.is_rehearsal());
-        batch(Place::Host, &additions, changes)?;
-        Ok(part.troubles(&host))
+        let may_come = changes.is_rehearsal();
+        batch(Place::Host, &part.routes(&host, &mark, may_come), changes)?;
+        let mut troubles = part.troubles(&host);
+        let missing = part.answers(&host, &answers, may_come);
+        if let Err(error) = batch(Place::Host, &missing, changes) {
+            troubles.push(format!("floating IPs cannot be answered for: {error}"));
+        }
+        Ok(troubles)
     }
 
     /// Takes the host's part away and gives forwarding back as it was, if no other cloud needs it.
