@@ -73,7 +73,9 @@ fn floating_ips_are_not_addresses_of_the_first_network() {
     assert!(text(&["--floating-range", "10.1.2.0/24"]).is_ok());
     assert!(text(&["--floating-range", "10.0.255.0/24"]).is_ok());
     // A cloud that is so already is not refused.
-    let mut former = Options::default();
-    former.floating_range = "10.1.0.0/24".to_owned();
+    let former = Options {
+        floating_range: "10.1.0.0/24".to_owned(),
+        ..Options::default()
+    };
     assert!(Options::chosen(&up(&[]), Some(&former)).is_ok());
 }

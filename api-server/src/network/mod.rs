@@ -34,7 +34,14 @@ use crate::http::{Action, Routes};
 
 /// What it serves.
 pub fn routes(routes: Routes) -> Routes {
-    let routes = routes
+    let routes = of_networks(routes);
+    let routes = of_groups(routes);
+    let routes = of_floating_ips(routes);
+    unbuilt::routes(of_everything(routes))
+}
+
+fn of_networks(routes: Routes) -> Routes {
+    routes
         .get("/networks", Action::NetworksRead, networks::list)
         .post_once("/networks", Action::NetworksWrite, networks::create)
         .get("/networks/{id}", Action::NetworksRead, networks::show)
@@ -49,8 +56,11 @@ pub fn routes(routes: Routes) -> Routes {
         .post_once("/ports", Action::PortsWrite, ports::create)
         .get("/ports/{id}", Action::PortsRead, ports::show)
         .put("/ports/{id}", Action::PortsWrite, ports::update)
-        .delete("/ports/{id}", Action::PortsWrite, ports::delete);
-    let routes = routes
+        .delete("/ports/{id}", Action::PortsWrite, ports::delete)
+}
+
+fn of_groups(routes: Routes) -> Routes {
+    routes
         .get("/security-groups", Action::SecurityGroupsRead, groups::list)
         .post_once(
             "/security-groups",
@@ -91,8 +101,11 @@ pub fn routes(routes: Routes) -> Routes {
             "/security-group-rules/{id}",
             Action::SecurityGroupsWrite,
             group_rules::delete,
-        );
-    let routes = routes
+        )
+}
+
+fn of_floating_ips(routes: Routes) -> Routes {
+    routes
         .get("/floatingips", Action::FloatingIpsRead, floating::list)
         .post_once("/floatingips", Action::FloatingIpsWrite, floating::create)
         .get("/floatingips/{id}", Action::FloatingIpsRead, floating::show)
@@ -105,8 +118,11 @@ pub fn routes(routes: Routes) -> Routes {
             "/floatingips/{id}",
             Action::FloatingIpsWrite,
             floating::delete,
-        );
-    let routes = routes
+        )
+}
+
+fn of_everything(routes: Routes) -> Routes {
+    routes
         .get("/quotas/{project}", Action::NetworkQuotaRead, quotas::show)
         .get(
             "/quotas/{project}/default",
@@ -144,6 +160,5 @@ pub fn routes(routes: Routes) -> Routes {
             extensions::show,
         )
         .get("/agents", Action::NetworkAgents, agents::list)
-        .get("/availability_zones", Action::NetworksRead, agents::zones);
-    unbuilt::routes(routes)
+        .get("/availability_zones", Action::NetworksRead, agents::zones)
 }

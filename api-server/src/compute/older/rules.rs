@@ -50,10 +50,7 @@ fn view(rule: &Rule, group: Value) -> Value {
     // All ports of a protocol that has some, and -1 for all of one that has none.
     let (least, most) = match rule.protocol_number() {
         None => (None, None),
-        Some(6 | 17) => (
-            rule.port_min.or(Some(1)),
-            rule.port_max.or(Some(i64::from(u16::MAX))),
-        ),
+        Some(6 | 17) => (rule.port_min.or(Some(1)), rule.port_max.or(Some(65_535))),
         Some(_) => (rule.port_min.or(Some(-1)), rule.port_max.or(Some(-1))),
     };
     json!({

@@ -108,14 +108,16 @@ pub(super) async fn own_groups(
 
 /// Refuses a network that the caller cannot see, and the outside.
 pub(super) async fn check_network(tx: &mut Tx, auth: &Auth, id: NetworkId) -> Result<(), Error> {
-    match network::get(tx.conn(), id, scope(auth)?).await {
-        Err(skybus_store::Error::NotFound(_)) => Err(Error::not_found("network", id)),
-        Ok(network) if network.external => Err(Error::forbidden(format!(
-            "network {id} is external: no port can be on it; make a port elsewhere and lead a floating \
-             IP to it"
-        ))),
-        other => Ok(drop(other?)),
+    let network = match network::get(tx.conn(), id, scope(auth)?).await {
+        Err(skybus_store::Error::NotFound(_)) => return Err(Error::not_found("network", id)),
+        other => other?,
+    };
+    if !network.external {
+        return Ok(());
     }
+    Err(Error::forbidden(format!(
+        "network {id} is external: no port can be on it; make a port elsewhere and lead a floating IP to it"
+    )))
 }
 
 /// Refuses a subnet that is not the network's.

@@ -222,6 +222,18 @@ async fn what_cannot_be_is_refused_as_neutron_does() {
         json!([]),
         "a refusal left something"
     );
+}
+
+#[tokio::test]
+async fn neither_strangers_ports_nor_ports_outside_can_be_led_to() {
+    let app = TestApp::sqlite().await;
+    let (token, admin) = (app.demo().await, app.admin().await);
+    let port = a_port(&app, &token).await;
+    let theirs = a_port(&app, &admin).await;
+    let outside = outside(&app, &token).await;
+    let flat = app.get(&token, &format!("{V2}/networks?name=flat")).await;
+    let flat = ids(&flat, "networks").remove(0);
+    let (bad, missing) = (StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND);
     let port_outside = json!({ "port": { "network_id": outside } });
     let refused = post(&app, &admin, "ports", port_outside).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
