@@ -50,7 +50,10 @@ impl Stage {
             ("{foreign}", one("/compute/v2.1/servers", "servers")?),
             ("{image}", one("/image/v2/images?name=small", "images")?),
             ("{flavor}", one("/compute/v2.1/flavors", "flavors")?),
-            ("{network}", one("/network/v2.0/networks", "networks")?),
+            (
+                "{network}",
+                one("/network/v2.0/networks?router:external=false", "networks")?,
+            ),
             (
                 "{public}",
                 one("/network/v2.0/networks?router:external=true", "networks")?,

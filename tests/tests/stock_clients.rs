@@ -198,7 +198,7 @@ fn the_openstack_client_leads_a_floating_ip_to_a_server() -> Result<()> {
     desk.openstack(&["server", "add", "floating", "ip", "vm1", ip])?;
     let shown = desk.openstack(&["server", "show", "vm1", "-f", "value", "-c", "addresses"])?;
     ensure!(shown.contains(ip), "{shown}");
-    let status = || {
+    let status = || -> Result<String> {
         let shown = desk.json(&["floating", "ip", "show", ip])?;
         Ok(shown["status"].as_str().unwrap_or_default().to_owned())
     };
