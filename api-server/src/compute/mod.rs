@@ -2,8 +2,8 @@
 //!
 //! [`servers`] is the heart of it; [`flavors`], [`keypairs`] and [`quotas`] are what servers are made
 //! within, [`hosts`] where they run. Bodies are read with [`fields`], so that every refusal names the
-//! field. [`older`] is what it once said of networks. [`unbuilt`] answers what is not there. What is *not* here: what a wish does to rows and
-//! messages (`skybus_store::lifecycle`).
+//! field. [`older`] is what it once said of networks. [`unbuilt`] answers what is not there. What is *not*
+//! here: what a wish does to rows and messages (`skybus_store::lifecycle`).
 
 mod fields;
 mod flavors;

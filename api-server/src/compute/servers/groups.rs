@@ -9,7 +9,7 @@ use serde_json::json;
 use skybus_model::{id::SecurityGroupId, message::Context};
 use skybus_store::{
     Tx, announce,
-    networks::{Scope, groups, ports},
+    networks::{Scope, groups, ports, refresh},
     servers::Server,
 };
 
@@ -18,6 +18,7 @@ use crate::{
     app::App,
     compute::older::groups::shown,
     http::{Auth, Error, Json, Path},
+    network::TOLD_AT_ONCE,
 };
 
 /// `GET /servers/{id}/os-security-groups`.
@@ -104,6 +105,7 @@ async fn change(
             server.id
         )));
     }
+    refresh::flush(&mut tx, context, TOLD_AT_ONCE).await?;
     announce::server(&mut tx, &server, "compute.instance.update", context).await?;
     app.push(tx.commit().await?);
     Ok(())

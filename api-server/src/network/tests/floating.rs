@@ -304,7 +304,10 @@ async fn quotas_and_addresses_run_out_in_words() {
     let details = app.get(&token, &format!("{path}/details.json")).await;
     let expected = json!({ "limit": 1, "used": 1, "reserved": 0 });
     assert_eq!(details.body["quota"]["floatingip"], expected);
-    let chosen = |address: &str| json!({ "floatingip": { "floating_network_id": network, "floating_ip_address": address } });
+    let chosen = |address: &str| {
+        let wanted = json!({ "floating_network_id": network, "floating_ip_address": address });
+        json!({ "floatingip": wanted })
+    };
     let first = post(&app, &admin, "floatingips", chosen("172.17.1.77")).await;
     assert_eq!(
         first.body["floatingip"]["floating_ip_address"],
