@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     config::Config,
     identity::{Keys, Logins},
-    operator::events::Feed,
+    operator::{events::Feed, hosts::Attempts},
 };
 
 /// Everything that handlers share. Cheap to clone.
@@ -36,6 +36,8 @@ pub struct Parts {
     pub logins: Logins,
     /// The events as they happen, for those who follow them.
     pub feed: Feed,
+    /// Who asked to join in vain.
+    pub attempts: Attempts,
     /// Work that outlives its request; waited for before the process ends.
     pub tasks: TaskTracker,
 }

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use ipnet::Ipv4Net;
 use serde::Deserialize;
 use skybus_bus::accounts::{self, Management, subscriber};
+use skybus_model::HostName;
 
 /// `skybus-api --config FILE`.
 #[derive(Clone, Deserialize)]
@@ -28,6 +29,15 @@ pub struct Config {
     /// RabbitMQ's management API, for subscribers' accounts and queues that nobody leads.
     #[serde(default)]
     pub management: Option<String>,
+    /// This machine's name in the cloud; the system's own name when it is not given.
+    #[serde(default)]
+    pub host: Option<HostName>,
+    /// Whether this is the machine on which the cloud was made.
+    #[serde(default)]
+    pub first: bool,
+    /// Where other machines reach this cloud, if they do.
+    #[serde(default)]
+    pub reach: Option<Reach>,
     /// Signs internal addresses; 64 hexadecimal digits, the same at schedulers.
     pub url_secret: String,
     /// Shared with the network agents; 64 hexadecimal digits.
@@ -40,6 +50,16 @@ pub struct Config {
     pub token_lifetime: u64,
     /// What the first start makes.
     pub bootstrap: Bootstrap,
+}
+
+/// Where other machines reach this cloud.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reach {
+    /// The APIs: `http://ADDRESS:PORT`.
+    pub api: String,
+    /// The broker, without an account: `amqp://ADDRESS:PORT/VHOST`.
+    pub broker: String,
 }
 
 /// What the first start makes; later starts leave it as it is.

@@ -14,12 +14,15 @@ use skybus_api::{
     http::router,
     identity::{Keys, Logins, bootstrap},
     image, network,
-    operator::events::{self, Feed},
+    operator::{
+        events::{self, Feed},
+        hosts::{self, Attempts},
+    },
 };
 use skybus_bus::{Bus, Settings, headless, relay::Relay};
 use skybus_model::{HostName, message::Service};
 use skybus_role::Role;
-use skybus_store::{Store, signed_path::PathKey};
+use skybus_store::{Store, machines, signed_path::PathKey};
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -72,7 +75,7 @@ async fn start(role: &Role, config: Config, keys: &std::path::Path) -> anyhow::R
         Settings {
             url: config.broker.clone(),
             service: Service::Api,
-            instance: instance(config.listen),
+            instance: instance(&config),
         },
         role.token(),
     );
@@ -86,11 +89,13 @@ async fn start(role: &Role, config: Config, keys: &std::path::Path) -> anyhow::R
         paths: PathKey::from_hex(&config.url_secret)
             .context("url_secret must be 64 hexadecimal digits")?,
         logins: Logins::new(std::thread::available_parallelism().map_or(1, usize::from)),
+        attempts: Attempts::default(),
         tasks: TaskTracker::new(),
         config,
     });
     bootstrap::ensure(&app).await?;
     network::bootstrap::ensure(&app).await?;
+    note_first(&app).await?;
     role.health().check("broker", move || match bus.trouble() {
         None => Ok(()),
         Some(trouble) => Err(format!(
@@ -102,7 +107,7 @@ async fn start(role: &Role, config: Config, keys: &std::path::Path) -> anyhow::R
         bus: app.bus.clone(),
         relay,
         key: app.paths.clone(),
-        who: format!("api@{}", instance(app.config.listen)),
+        who: format!("api@{}", instance(&app.config)),
     };
     engine.start(role);
     let (found, database) = watch::channel(Ok(()));
@@ -121,6 +126,7 @@ async fn start(role: &Role, config: Config, keys: &std::path::Path) -> anyhow::R
             headless::mend(&management, &ledger, token).await;
             Ok(())
         });
+        role.spawn("hosts", hosts::sweep::run(app.clone(), role.token()));
     }
     role.spawn("event sweep", events::sweep::run(app.clone(), role.token()));
     role.spawn("apis", serve(app, listener, role.token()));
@@ -128,9 +134,23 @@ async fn start(role: &Role, config: Config, keys: &std::path::Path) -> anyhow::R
 }
 
 /// This process's name on the bus: stable over restarts, its own on this machine.
-fn instance(listen: SocketAddr) -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    format!("{}-{}", HostName::from_machine(name.trim()), listen.port())
+fn instance(config: &Config) -> String {
+    let host = config.host.clone().unwrap_or_else(|| {
+        let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        HostName::from_machine(name.trim())
+    });
+    format!("{host}-{}", config.listen.port())
+}
+
+/// The machine on which the cloud was made is one of its machines.
+async fn note_first(app: &App) -> anyhow::Result<()> {
+    let Some(host) = app.config.host.as_ref().filter(|_| app.config.first) else {
+        return Ok(());
+    };
+    let mut tx = app.store.begin().await?;
+    machines::found(&mut tx, host).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 async fn serve(app: App, listener: TcpListener, token: CancellationToken) -> anyhow::Result<()> {

@@ -34,7 +34,10 @@ use crate::{
         shed::{MOST_REQUESTS, Places},
     },
     identity::{Keys, Logins, bootstrap},
-    operator::events::{Feed, Pace},
+    operator::{
+        events::{Feed, Pace},
+        hosts::Attempts,
+    },
 };
 
 /// The password of the user `admin` in tests.
@@ -118,6 +121,9 @@ impl TestApp {
             public_url: "http://cloud.test:8774".to_owned(),
             database: database.url.clone(),
             management: None,
+            host: None,
+            first: false,
+            reach: None,
             url_secret: "ab".repeat(32),
             metadata_secret: "cd".repeat(32),
             region: "RegionOne".to_owned(),
@@ -148,6 +154,7 @@ impl TestApp {
             keys: Keys::open(&directory.path().join("keys")).unwrap(),
             paths: PathKey::from_hex(&config.url_secret).unwrap(),
             logins: Logins::new(2),
+            attempts: Attempts::default(),
             tasks: TaskTracker::new(),
             config,
         });

@@ -8,8 +8,8 @@ use crate::{
     auth::Choice,
     commands::{
         audit, boot, bus, completion, console, flavors, floating, hosts, identity, images,
-        keypairs, metadata, networks, power, quotas, rules, secgroups, servers, ssh, trace, watch,
-        word,
+        keypairs, machines, metadata, networks, power, quotas, rules, secgroups, servers, ssh,
+        trace, watch, word,
     },
     failure::{EXIT_CODES, Failure},
     output::{Format, Output},
@@ -71,6 +71,9 @@ enum Command {
     Quotas(quotas::Command),
     #[command(flatten)]
     Identity(identity::Command),
+    /// Machines of this cloud: add, list, drain, remove
+    #[command(subcommand)]
+    Host(machines::Command),
     /// Dead letters and subscribers of the message bus
     #[command(subcommand)]
     Bus(bus::Command),
@@ -133,6 +136,7 @@ impl Arguments {
             Command::Hosts(command) => command.run(&context),
             Command::Quotas(command) => command.run(&context),
             Command::Identity(command) => command.run(&context),
+            Command::Host(command) => command.run(&context),
             Command::Bus(command) => command.run(&context),
             Command::Audit(command) => return command.run(&context),
             Command::Completion(command) => command.run(&context),

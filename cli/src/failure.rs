@@ -8,7 +8,7 @@ use crate::output::talk;
 /// What `--help` says last: the programs beside this one, and the exit codes.
 pub(crate) const EXIT_CODES: &str = "\
 A cloud on this machine (programs of their own, where they are installed):
-  up, down, status, env
+  up, join, down, status, env
 
 Exit codes:
   0    done

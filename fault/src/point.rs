@@ -29,6 +29,16 @@ macro_rules! points {
 points! {
     /// The API has committed what was asked for and has not answered yet.
     ApiBeforeAnswer = "api.before-answer",
+    /// A host's rows are gone, its accounts on the broker are still there.
+    HostLeaving = "host.leaving",
+    /// Its accounts are gone, and its row does not say so.
+    HostDismissed = "host.dismissed",
+    /// A machine that joins has written its key down, and has asked nobody.
+    JoinKeyKept = "join.key-kept",
+    /// It has been let in, and has not written down what it was told.
+    JoinGranted = "join.granted",
+    /// It has written it down, and nothing runs yet.
+    JoinKept = "join.kept",
     /// A scheduler has claimed room on a host, in a transaction that is still open.
     SchedulerClaimed = "scheduler.claimed",
     /// A transaction of the database is about to be committed.

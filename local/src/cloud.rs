@@ -140,6 +140,15 @@ impl Cloud {
         format!("http://{listen}")
     }
 
+    /// Where its APIs are reached from other machines, or from this one where those cannot.
+    #[must_use]
+    pub fn public_url(&self) -> String {
+        match self.options.public_address {
+            Some(address) => format!("http://{address}:{}", self.options.listen.port()),
+            None => self.url(),
+        }
+    }
+
     /// The Identity API, which clients are told.
     #[must_use]
     pub fn auth_url(&self) -> String {

@@ -47,6 +47,12 @@ impl DataDir {
         self.0.join("cloud.toml")
     }
 
+    /// What a machine that has joined another cloud remembers; the mark of its directory.
+    #[must_use]
+    pub fn host_file(&self) -> PathBuf {
+        self.0.join("host.toml")
+    }
+
     /// What runs.
     #[must_use]
     pub fn state_file(&self) -> PathBuf {
@@ -84,6 +90,12 @@ impl DataDir {
         self.cloud_file().is_file()
     }
 
+    /// Whether this is the directory of a machine that has joined another cloud.
+    #[must_use]
+    pub fn has_host(&self) -> bool {
+        self.host_file().is_file()
+    }
+
     /// Makes the directory and those in it that are not a role's own business.
     ///
     /// # Errors
@@ -107,19 +119,15 @@ impl DataDir {
     /// # Errors
     /// When the lock file cannot be used at all.
     pub fn lock(&self) -> Result<Option<Lock>, Error> {
-        let path = self.0.join("run/lock");
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(Error::file("opening", &path))?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Lock(file))),
-            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-            Err(error) => Err(Error::file("locking", &path)(error.into())),
-        }
+        locked(self.0.join("run/lock"))
+    }
+
+    /// Takes the turn of the command that joins; `None` when another one has it.
+    ///
+    /// # Errors
+    /// When the lock file cannot be used at all.
+    pub fn turn(&self) -> Result<Option<Lock>, Error> {
+        locked(self.0.join("run/join.lock"))
     }
 
     /// Whether a supervisor runs this cloud now.
@@ -133,14 +141,16 @@ impl DataDir {
     /// # Errors
     /// When it is not a cloud's, or something in it cannot be removed.
     pub fn purge(&self) -> Result<(), Error> {
-        if !self.has_cloud() {
-            return Err(Error::NotOurs(self.0.clone()));
-        }
+        let mark = match (self.has_cloud(), self.has_host()) {
+            (true, _) => self.cloud_file(),
+            (false, true) => self.host_file(),
+            (false, false) => return Err(Error::NotOurs(self.0.clone())),
+        };
         let failed = || Error::file("removing", &self.0);
         // The mark goes last, so that an interrupted purge can be run again.
         for entry in fs::read_dir(&self.0).map_err(failed())? {
             let path = entry.map_err(failed())?.path();
-            if path == self.cloud_file() {
+            if path == mark {
                 continue;
             }
             let gone = if path.is_dir() && !path.is_symlink() {
@@ -150,12 +160,27 @@ impl DataDir {
             };
             gone.map_err(Error::file("removing", &path))?;
         }
-        fs::remove_file(self.cloud_file()).map_err(failed())?;
+        fs::remove_file(mark).map_err(failed())?;
         match fs::remove_dir(&self.0) {
             // Somebody's mount point: it is empty, which is what was asked for.
             Err(error) if error.kind() == std::io::ErrorKind::ResourceBusy => Ok(()),
             other => other.map_err(failed()),
         }
+    }
+}
+
+fn locked(path: PathBuf) -> Result<Option<Lock>, Error> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(Error::file("opening", &path))?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(Lock(file))),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(Error::file("locking", &path)(error.into())),
     }
 }
 

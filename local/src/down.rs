@@ -13,6 +13,7 @@ use crate::{
     broker::setup,
     cloud::Cloud,
     data_dir,
+    joined::Host,
     options::VirtType,
     process::Watched,
     state::{Process, State},
@@ -43,7 +44,7 @@ pub struct Down {
 /// When there is no cloud, or something could not be ended or removed.
 pub async fn run(arguments: Down) -> Result<ExitCode, Error> {
     let data = DataDir::at(&arguments.data_dir)?;
-    if !data.has_cloud() {
+    if !data.has_cloud() && !data.has_host() {
         if arguments.purge && data.path().exists() {
             return Err(Error::NotOurs(data.path().to_owned()));
         }
@@ -56,7 +57,11 @@ pub async fn run(arguments: Down) -> Result<ExitCode, Error> {
         return Ok(ExitCode::FAILURE);
     }
     if arguments.purge {
-        leave_broker(&data).await?;
+        if data.has_cloud() {
+            leave_broker(&data).await?;
+        } else {
+            tell_of_cloud(&data);
+        }
         data.purge()?;
         say(format!(
             "skybus: stopped; {} is removed",
@@ -69,6 +74,18 @@ pub async fn run(arguments: Down) -> Result<ExitCode, Error> {
         ));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Only the cloud's operator can take a machine's accounts away.
+fn tell_of_cloud(data: &DataDir) {
+    if let Ok(host) = Host::load(data)
+        && !host.removed
+    {
+        say(format!(
+            "skybus: the cloud at {} still knows this machine; `skybus host remove {}` there forgets it",
+            host.api, host.name
+        ));
+    }
 }
 
 /// Takes accounts and queues back from an operator's broker; one of our own goes with the data. A broker that
@@ -114,7 +131,12 @@ async fn stop_processes(data: &DataDir) -> Result<(), Error> {
 
 /// Ends guests, then networks. Returns whether both went well.
 async fn take_back(data: &DataDir) -> Result<bool, Error> {
-    if Cloud::load(data)?.options.virt_type == VirtType::Fake {
+    let virt_type = if data.has_cloud() {
+        Cloud::load(data)?.options.virt_type
+    } else {
+        Host::load(data)?.chosen.virt_type
+    };
+    if virt_type == VirtType::Fake {
         // Fake guests and networks went with the processes that played them.
         return Ok(true);
     }

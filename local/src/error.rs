@@ -53,13 +53,18 @@ pub enum Error {
     /// The broker refused or did not answer.
     #[error("the broker could not be prepared: {0}")]
     Broker(String),
+    /// This machine could not join a cloud.
+    #[error("{0}")]
+    Join(String),
     /// There is no cloud in this data directory.
     #[error(
         "{0} holds no skybus cloud; start one with `skybus up`, or name another with --data-dir"
     )]
     NoCloud(PathBuf),
     /// The directory is not one that may be removed.
-    #[error("{0} was not made by skybus (it has no cloud.toml); it is left alone")]
+    #[error(
+        "{0} was not made by skybus (it has neither cloud.toml nor host.toml); it is left alone"
+    )]
     NotOurs(PathBuf),
     /// The system refused.
     #[error("{doing} failed")]

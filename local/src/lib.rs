@@ -4,7 +4,8 @@
 //! ([`cloud`], in its [`data_dir`]) and starts `skybus-supervisor`. That one runs the [`broker`] and one
 //! process per role ([`roles`]), and starts again what dies ([`supervisor`]). What runs is written to a
 //! [`state`] file after each change, so that `skybus-status` and `skybus-down` need nobody's help, and so
-//! that a new supervisor adopts what an old one left. *Not* here: anything that a cloud of several
+//! that a new supervisor adopts what an old one left. [`joined`] is the same for a machine
+//! that joins a cloud which runs elsewhere. *Not* here: anything that a cloud of several
 //! machines needs too; the roles know nothing of this crate.
 
 pub mod broker;
@@ -13,6 +14,7 @@ pub mod credentials;
 pub mod data_dir;
 pub mod down;
 pub mod error;
+pub mod joined;
 pub mod options;
 pub mod ports;
 pub mod preflight;

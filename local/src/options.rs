@@ -71,6 +71,9 @@ pub struct Up {
     /// Where the APIs listen
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
+    /// An address of this machine under which other machines reach the cloud: APIs and broker listen there
+    #[arg(long, value_name = "ADDRESS")]
+    pub public_address: Option<Ipv4Addr>,
     /// Use this RabbitMQ instead of one of our own: amqp://ADMIN:PASSWORD@HOST:PORT
     #[arg(
         long,
@@ -116,6 +119,9 @@ pub struct Options {
     pub fake_hosts: u32,
     /// See [`Up::listen`].
     pub listen: SocketAddr,
+    /// See [`Up::public_address`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_address: Option<Ipv4Addr>,
     /// See [`Up::broker`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broker: Option<String>,
@@ -137,6 +143,7 @@ impl Default for Options {
             virt_type: VirtType::Auto,
             fake_hosts: 0,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8774)),
+            public_address: None,
             broker: None,
             broker_management: None,
             database: None,
@@ -180,6 +187,7 @@ impl Options {
         set(&mut options.virt_type, up.virt_type);
         set(&mut options.fake_hosts, up.fake_hosts);
         set(&mut options.listen, up.listen);
+        options.public(up)?;
         set(&mut options.broker, up.broker.clone().map(Some));
         set(
             &mut options.broker_management,
@@ -228,6 +236,30 @@ fn ends(range: &str) -> (u32, u32) {
     let length = length.parse::<u32>().unwrap_or(32);
     let rest = u32::MAX.checked_shr(length).unwrap_or(0);
     (first, first | rest)
+}
+
+impl Options {
+    /// The APIs listen where other machines are told to look for them.
+    fn public(&mut self, up: &Up) -> Result<(), Error> {
+        set(&mut self.public_address, up.public_address.map(Some));
+        let Some(address) = self.public_address else {
+            return Ok(());
+        };
+        if up.listen.is_none() && up.public_address.is_some() && !self.listen.ip().is_unspecified()
+        {
+            self.listen.set_ip(address.into());
+        }
+        let heard = self.listen.ip().is_unspecified() || self.listen.ip() == address;
+        if heard {
+            return Ok(());
+        }
+        Err(Error::Options(format!(
+            "the APIs would listen on {}, where nobody finds them at the public address {address}; give \
+             --listen {address}:{port} or --listen 0.0.0.0:{port}, or leave --listen out",
+            self.listen,
+            port = self.listen.port(),
+        )))
+    }
 }
 
 fn set<T>(place: &mut T, given: Option<T>) {

@@ -79,3 +79,28 @@ fn floating_ips_are_not_addresses_of_the_first_network() {
     };
     assert!(Options::chosen(&up(&[]), Some(&former)).is_ok());
 }
+
+#[test]
+fn the_apis_listen_where_other_machines_are_told_to_look_for_them() {
+    let public = up(&["--public-address", "192.0.2.1"]);
+    let chosen = Options::chosen(&public, None).unwrap();
+    assert_eq!(chosen.listen.to_string(), "192.0.2.1:8774");
+    // Remembered at the next start.
+    let later = Options::chosen(&up(&[]), Some(&chosen)).unwrap();
+    assert_eq!(later, chosen);
+
+    let first = Options::chosen(&up(&["--listen", "127.0.0.1:9000"]), None).unwrap();
+    let chosen = Options::chosen(&public, Some(&first)).unwrap();
+    assert_eq!(chosen.listen.to_string(), "192.0.2.1:9000");
+    let everywhere = up(&["--public-address", "192.0.2.1", "--listen", "0.0.0.0:1"]);
+    assert_eq!(
+        Options::chosen(&everywhere, None)
+            .unwrap()
+            .listen
+            .to_string(),
+        "0.0.0.0:1"
+    );
+    let elsewhere = up(&["--public-address", "192.0.2.1", "--listen", "127.0.0.1:1"]);
+    let text = Options::chosen(&elsewhere, None).unwrap_err().to_string();
+    assert!(text.contains("--listen 0.0.0.0:1"), "{text}");
+}

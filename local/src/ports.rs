@@ -56,6 +56,14 @@ impl Ports {
     /// # Errors
     /// When the system has no free port left.
     pub fn replace_taken(&mut self) -> Result<(), Error> {
+        self.replace_taken_but(None)
+    }
+
+    /// The same, but the one that was told to others stays as it is.
+    ///
+    /// # Errors
+    /// When the system has no free port left.
+    pub fn replace_taken_but(&mut self, told: Option<u16>) -> Result<(), Error> {
         let mut chosen = BTreeSet::new();
         for port in [
             &mut self.amqp,
@@ -67,12 +75,29 @@ impl Ports {
             &mut self.compute,
             &mut self.network,
         ] {
+            if told == Some(*port) {
+                chosen.insert(*port);
+                continue;
+            }
             while *port == 0 || chosen.contains(port) || !is_free(loopback(*port)) {
                 *port = any_free()?;
             }
             chosen.insert(*port);
         }
         Ok(())
+    }
+}
+
+impl Ports {
+    /// The port of a role's health page.
+    #[must_use]
+    pub fn health(&self, role: &str) -> u16 {
+        match role {
+            "api" => self.api,
+            "scheduler" => self.scheduler,
+            "compute" => self.compute,
+            _ => self.network,
+        }
     }
 }
 
@@ -120,5 +145,14 @@ mod tests {
             },
             before
         );
+    }
+
+    #[test]
+    fn a_port_that_others_were_told_stays() {
+        let mut ports = Ports::find().unwrap();
+        let before = ports.clone();
+        let _other = TcpListener::bind(loopback(ports.amqp)).unwrap();
+        ports.replace_taken_but(Some(before.amqp)).unwrap();
+        assert_eq!(ports, before);
     }
 }

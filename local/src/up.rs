@@ -39,6 +39,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// When the cloud could not be started; nothing of it runs then that did not run before.
 pub async fn run(arguments: Up) -> Result<ExitCode, Error> {
     let data = DataDir::at(&arguments.data_dir)?;
+    if data.has_host() && !data.has_cloud() {
+        return Err(Error::Options(format!(
+            "{} is the directory of a machine that has joined another cloud; `skybus join` starts it again, \
+             `skybus down --purge` removes it",
+            data.path().display()
+        )));
+    }
     if is_supervised(&data).await {
         return Ok(runs_already(&data));
     }
@@ -47,6 +54,11 @@ pub async fn run(arguments: Up) -> Result<ExitCode, Error> {
     } else {
         None
     };
+    // Machines that have joined were told this port.
+    let told = former
+        .as_ref()
+        .filter(|cloud| cloud.options.public_address.is_some())
+        .map(|cloud| cloud.ports.amqp);
     let options = Options::chosen(&arguments, former.as_ref().map(|cloud| &cloud.options))?;
     let left_running = State::load(&data).alive().next().is_some();
     preflight::check(&data, &options, left_running).await?;
@@ -60,7 +72,7 @@ pub async fn run(arguments: Up) -> Result<ExitCode, Error> {
         None => Cloud::new(options)?,
     };
     if !left_running {
-        cloud.ports.replace_taken()?;
+        cloud.ports.replace_taken_but(told)?;
     }
     cloud.save(&data)?;
     credentials::write(&data, &cloud)?;
@@ -81,7 +93,7 @@ pub async fn run(arguments: Up) -> Result<ExitCode, Error> {
 
 /// Whether a supervisor runs this cloud. One that was killed keeps its lock until the last of its threads
 /// has ended, which takes a moment when that one waits for the disk; it must not be taken for one that runs.
-async fn is_supervised(data: &DataDir) -> bool {
+pub(crate) async fn is_supervised(data: &DataDir) -> bool {
     let end = Instant::now() + LONGEST_DEATH;
     while data.is_supervised() {
         let named = State::load(data).supervisor;
@@ -125,13 +137,13 @@ fn tell_where(data: &DataDir, cloud: &Cloud) {
 }
 
 /// The supervisor that this command has started.
-struct Supervisor {
+pub(crate) struct Supervisor {
     watched: Option<Watched>,
     told: Lines<BufReader<Receiver>>,
 }
 
 impl Supervisor {
-    fn start(data: &DataDir) -> Result<Self, Error> {
+    pub(crate) fn start(data: &DataDir) -> Result<Self, Error> {
         let name = "skybus-supervisor";
         let program = spawn::program(name).ok_or_else(|| Error::Start {
             program: name.into(),
@@ -172,7 +184,7 @@ impl Supervisor {
     }
 
     /// Follows until the cloud answers. `false`: another supervisor was faster.
-    async fn follow_start(&mut self, data: &DataDir) -> Result<bool, Error> {
+    pub(crate) async fn follow_start(&mut self, data: &DataDir) -> Result<bool, Error> {
         let mut interrupt =
             signal(SignalKind::interrupt()).map_err(Error::system("listening for Ctrl-C"))?;
         loop {
@@ -205,7 +217,7 @@ impl Supervisor {
     }
 
     /// Stays with a running cloud until Ctrl-C.
-    async fn follow(mut self, data: &DataDir) -> Result<ExitCode, Error> {
+    pub(crate) async fn follow(mut self, data: &DataDir) -> Result<ExitCode, Error> {
         let failed = "listening for Ctrl-C";
         let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::system(failed))?;
         let mut terminate = signal(SignalKind::terminate()).map_err(Error::system(failed))?;

@@ -11,6 +11,8 @@ pub mod fault;
 pub mod host;
 pub mod id;
 pub mod image;
+pub mod join;
+pub mod machine;
 pub mod message;
 pub mod network;
 pub mod operation;

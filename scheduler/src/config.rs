@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::ensure;
 use serde::Deserialize;
+use skybus_model::HostName;
 use skybus_store::hosts::Ratios;
 
 /// What a scheduler must know.
@@ -14,6 +15,9 @@ pub struct Config {
     pub data_dir: std::path::PathBuf,
     /// Where `/healthz` and `/metrics` listen.
     pub health: SocketAddr,
+    /// This machine's name in the cloud; the system's own name when it is not given.
+    #[serde(default)]
+    pub host: Option<HostName>,
     /// The broker, with this role's account.
     pub broker: String,
     /// What is logged: `info`, `debug`, …
@@ -61,6 +65,15 @@ const fn one() -> f64 {
 }
 
 impl Config {
+    /// This machine's name in the cloud.
+    #[must_use]
+    pub fn host(&self) -> HostName {
+        self.host.clone().unwrap_or_else(|| {
+            let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+            HostName::from_machine(name.trim())
+        })
+    }
+
     /// The allocation ratios in thousandths.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use skybus_bus::{Bus, Settings, Subscription, relay::Relay};
-use skybus_model::message::Service;
+use skybus_model::{HostName, message::Service};
 use skybus_role::{Role, config, log};
 use skybus_scheduler::{
     config::Config,
@@ -41,7 +41,9 @@ async fn start(role: &Role, config: &Config) -> anyhow::Result<()> {
     wait_migrated(&store, &role.token()).await?;
     let fleet = Arc::new(Fleet::default());
     registry::refresh(&store, &fleet).await?;
-    let process = format!("scheduler-{}", std::process::id());
+    // Two machines give the same number to their processes.
+    let host = config.host();
+    let process = format!("scheduler-{host}-{}", std::process::id());
     let settings = Settings {
         url: config.broker.clone(),
         service: Service::Scheduler,
@@ -63,7 +65,7 @@ async fn start(role: &Role, config: &Config) -> anyhow::Result<()> {
             .trouble()
             .map_or(Ok(()), |trouble| Err(trouble.to_owned()))
     });
-    spawn(role, &bus, placer, (store, fleet, relay), process);
+    spawn(role, &bus, placer, (store, fleet, relay), (process, host));
     Ok(())
 }
 
@@ -72,7 +74,7 @@ fn spawn(
     bus: &Bus,
     placer: Placer,
     (store, fleet, relay): (Store, Arc<Fleet>, Relay<Store>),
-    process: String,
+    (process, host): (String, HostName),
 ) {
     let token = role.token();
     let end = token.clone();
@@ -84,7 +86,7 @@ fn spawn(
     let (keeper, kept, end) = (registry.clone(), store.clone(), token.clone());
     let (known, ears) = (fleet.clone(), bus.clone());
     role.spawn("registry", async move {
-        keeper.keep((&kept, &known, &ears), end).await
+        keeper.keep((&kept, &known, &ears), host, end).await
     });
     let (known, ears, end) = (fleet.clone(), bus.clone(), token.clone());
     role.spawn("ears", async move {

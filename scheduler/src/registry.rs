@@ -21,6 +21,7 @@ use skybus_model::{
 use skybus_store::{
     Store,
     hosts::{self, Host},
+    machines,
     services::{self, SCHEDULER},
 };
 use tokio::sync::Notify;
@@ -122,10 +123,9 @@ impl Registry {
     pub async fn keep(
         &self,
         (store, fleet, bus): (&Store, &Fleet, &Bus),
+        host: HostName,
         token: CancellationToken,
     ) -> anyhow::Result<()> {
-        let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        let host = HostName::from_machine(machine.trim());
         let begun = Moment::now();
         let mut clock = Steadied::new(begun);
         disbelieve(store, begun).await;
@@ -234,6 +234,7 @@ pub async fn follow(
 pub async fn refresh(store: &Store, fleet: &Fleet) -> skybus_store::Result<()> {
     let (rows, services) = (hosts::all(store).await?, services::all(store).await?);
     fleet.refresh(&rows, &services, Moment::now());
+    fleet.forget(&machines::away(store).await?);
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use skybus_model::{HostName, Timestamp, host::Resources};
 use sqlx::{AssertSqlSafe, any::AnyRow};
 
 use crate::{
-    Result, Store, Tx,
+    Result, Store, Tx, machines,
     row::{Columns, places},
     services::{self, Service},
 };
@@ -115,11 +115,28 @@ pub async fn standing(store: &Store, hosts: &[HostName]) -> Result<Vec<Standing>
         .collect()
 }
 
-/// Writes what a host says of itself; what is claimed of it stays.
+/// Writes what a host says of itself; what is claimed of it stays. One of a machine that is being removed, or
+/// was, counts for nothing.
 ///
 /// # Errors
 /// [`crate::Error::Broken`] when the database fails.
 pub async fn register(tx: &mut Tx, host: &Host) -> Result<()> {
+    let known = sqlx::query(
+        "UPDATE hosts SET zone = $2, hypervisor = $3, version = $4, vcpus = $5, ram_mib = $6, disk_gib = $7 \
+         WHERE name = $1",
+    )
+    .bind(host.name.as_str())
+    .bind(host.zone.clone())
+    .bind(host.hypervisor.clone())
+    .bind(host.version.clone())
+    .bind(host.capacity.vcpus)
+    .bind(host.capacity.ram_mib)
+    .bind(host.capacity.disk_gib)
+    .execute(tx.conn())
+    .await?;
+    if known.rows_affected() == 1 || !machines::may_speak(tx, &host.name).await? {
+        return Ok(());
+    }
     sqlx::query(
         "INSERT INTO hosts (name, zone, hypervisor, version, vcpus, ram_mib, disk_gib, created_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (name) DO UPDATE SET \

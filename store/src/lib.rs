@@ -16,6 +16,7 @@ pub mod hosts;
 pub mod identity;
 pub mod images;
 pub mod lifecycle;
+pub mod machines;
 pub mod networks;
 pub mod operations;
 pub mod outbox;

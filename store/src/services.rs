@@ -7,7 +7,7 @@ use skybus_model::{
 };
 use sqlx::any::AnyRow;
 
-use crate::{Error, Result, Store, Tx, row::Columns};
+use crate::{Error, Result, Store, Tx, machines, row::Columns};
 
 /// A worker process on a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,7 +132,7 @@ fn micros(time: std::time::Duration) -> i64 {
 }
 
 /// Notes that a service was heard. One whose reports would not be believed counts as silent: what was given
-/// to its host goes elsewhere.
+/// to its host goes elsewhere. One of a machine that is being removed, or was, counts for nothing.
 ///
 /// # Errors
 /// [`Error::Broken`] when the database fails.
@@ -141,6 +141,21 @@ pub async fn heard(tx: &mut Tx, beat: &HostBeat, at: Timestamp) -> Result<()> {
         tracing::warn!(host = %beat.host, service = beat.service, epoch = beat.order.epoch,
             "began in a far future by its clock, and counts as silent: set the clock right and start \
              the worker again");
+        return Ok(());
+    }
+    let known = sqlx::query(
+        "UPDATE services SET zone = $3, version = $4, epoch = $5, last_seen = $6 \
+         WHERE host = $1 AND service = $2",
+    )
+    .bind(beat.host.as_str())
+    .bind(beat.service.clone())
+    .bind(beat.zone.clone())
+    .bind(beat.version.clone())
+    .bind(beat.order.epoch)
+    .bind(at.micros())
+    .execute(tx.conn())
+    .await?;
+    if known.rows_affected() == 1 || !machines::may_speak(tx, &beat.host).await? {
         return Ok(());
     }
     sqlx::query(

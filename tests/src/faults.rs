@@ -37,6 +37,12 @@ impl Faults {
         Ok(Self(directory.to_owned()))
     }
 
+    /// The directory itself.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.0
+    }
+
     fn file(&self, role: &str, ending: &str) -> PathBuf {
         self.0.join(format!("skybus-{role}.{ending}"))
     }

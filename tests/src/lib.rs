@@ -14,6 +14,7 @@ pub mod disk;
 pub mod faults;
 pub mod guest;
 pub mod host;
+pub mod joiner;
 pub mod outside;
 pub mod programs;
 pub mod ran;

@@ -27,6 +27,14 @@ const REAL_HOSTS_ONLY: [Point; 3] = [
     Point::NetworkFiltered,
     Point::NetworkLinked,
 ];
+/// Points of machines that come and go, to which no server's operation comes. `second_host` comes to them.
+const OF_MACHINES: [Point; 5] = [
+    Point::HostLeaving,
+    Point::HostDismissed,
+    Point::JoinKeyKept,
+    Point::JoinGranted,
+    Point::JoinKept,
+];
 
 #[test]
 fn whatever_dies_whenever_every_request_ends_and_nothing_is_left() -> Result<()> {
@@ -67,7 +75,8 @@ fn whatever_dies_whenever_every_request_ends_and_nothing_is_left() -> Result<()>
         .collect();
     let never: Vec<&Point> = Point::ALL
         .iter()
-        .filter(|point| !hit.contains(point) && !REAL_HOSTS_ONLY.contains(point))
+        .filter(|point| !hit.contains(point))
+        .filter(|point| !REAL_HOSTS_ONLY.contains(point) && !OF_MACHINES.contains(point))
         .collect();
     ensure!(never.is_empty(), "no operation comes to {never:?}");
     Ok(())

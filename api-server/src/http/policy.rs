@@ -52,6 +52,8 @@ actions! {
         Versions = "versions:get",
         Authenticate = "identity:authenticate",
         Signed = "internal:signed",
+        // The secret of a token lets a machine in, and the handler looks at it.
+        Join = "skybus:join",
     }
     Token {
         TokenSelf = "identity:validate_token",

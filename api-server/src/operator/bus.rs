@@ -170,7 +170,7 @@ pub(super) fn management(app: &App) -> Result<Management, Error> {
 }
 
 /// The caller is told what, the log why.
-fn account_error(error: accounts::Error) -> Error {
+pub(super) fn account_error(error: accounts::Error) -> Error {
     match &error {
         accounts::Error::Unreachable(_) => Error::unavailable(5, error.to_string()),
         accounts::Error::Address | accounts::Error::Refused { .. } => Error::internal(&error),

@@ -1,9 +1,10 @@
 //! The operator's own API, `/skybus/v1`: what happened to a server, the events, dead letters and
-//! subscribers of the bus, the state of the whole, and what does not fit.
+//! subscribers of the bus, the state of the whole, what does not fit, and the machines.
 
 mod audit;
 mod bus;
 pub mod events;
+pub mod hosts;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use crate::http::{Action, Routes};
 
 /// What it serves.
 pub fn routes(routes: Routes) -> Routes {
+    let routes = hosts::routes(routes);
     let (dead, one) = ("/skybus/v1/bus/dead", "/skybus/v1/bus/dead/{id}");
     let (subscribers, subscriber) = (
         "/skybus/v1/bus/subscribers",

@@ -25,6 +25,7 @@ async fn only_operators_may() {
         "bus/dead",
         "bus/dead/x",
         "bus/subscribers",
+        "hosts",
     ] {
         let answer = test.get(&demo, &format!("/skybus/v1/{path}")).await;
         assert_eq!(answer.status, 403, "{path}: {:?}", answer.body);

@@ -1,9 +1,10 @@
 //! Accounts on the broker, made through RabbitMQ's management API.
 //!
 //! [`rights`] says what each kind of account may do, [`management`] makes it so, [`subscriber`] makes
-//! the accounts of people who only listen.
+//! the accounts of people who only listen, [`machine`] those of a machine that joins.
 
 mod address;
+pub mod machine;
 pub mod management;
 pub mod rights;
 pub mod subscriber;

@@ -90,6 +90,16 @@ impl Account {
         }
     }
 
+    /// The same rights under a name of its own, for one more process of the role on another machine: it can be
+    /// taken away without the others'.
+    #[must_use]
+    pub fn on(self, machine: &HostName) -> Self {
+        Self {
+            name: format!("{}.{machine}", self.name),
+            ..self
+        }
+    }
+
     /// The account of one agent: it reads its own queues, and speaks for its own hosts. It declares
     /// nothing and binds nothing.
     #[must_use]

@@ -37,18 +37,16 @@ pub async fn add(
     name: &HostName,
     keys: &[String],
 ) -> Result<Subscriber, Error> {
-    let mut address: AMQPUri = broker.parse().map_err(|_| Error::Address)?;
+    let secret = password();
+    let account = Account::subscriber(name);
+    let url = address_of(broker, &account.name, &secret)?;
     management
         .declare(&topology::subscriber(name, keys))
         .await?;
-    let account = Account::subscriber(name);
-    let secret = password();
     management.ensure_account(&account, &secret).await?;
-    address.authority.userinfo.username = account.name;
-    address.authority.userinfo.password = secret;
     Ok(Subscriber {
         name: name.to_string(),
-        url: written(&address),
+        url,
         queue: names::subscriber_queue(name),
         exchange: names::EVENTS.to_owned(),
     })
@@ -86,6 +84,14 @@ pub async fn list(management: &Management) -> Result<Vec<String>, Error> {
 pub fn virtual_host(broker: &str) -> Result<String, Error> {
     let address: AMQPUri = broker.parse().map_err(|_| Error::Address)?;
     Ok(address.vhost)
+}
+
+/// A broker's address with another account in it.
+pub(super) fn address_of(broker: &str, account: &str, secret: &str) -> Result<String, Error> {
+    let mut address: AMQPUri = broker.parse().map_err(|_| Error::Address)?;
+    account.clone_into(&mut address.authority.userinfo.username);
+    secret.clone_into(&mut address.authority.userinfo.password);
+    Ok(written(&address))
 }
 
 fn written(address: &AMQPUri) -> String {

@@ -24,6 +24,22 @@ use crate::{
     topology,
 };
 
+/// Whether a broker lets somebody in with this address.
+///
+/// # Errors
+/// When it does not answer.
+pub async fn is_let_in(address: &str) -> io::Result<bool> {
+    let properties = lapin::ConnectionProperties::default();
+    match lapin::Connection::connect(address, properties).await {
+        Ok(connection) => {
+            let _closed = connection.close(200, "done".into()).await;
+            Ok(true)
+        }
+        Err(error) if error.to_string().contains("ACCESS_REFUSED") => Ok(false),
+        Err(error) => Err(io::Error::other(error)),
+    }
+}
+
 /// In the environment of everything that belongs to one broker, so that nothing else is ever ended.
 const MARK: &str = "SKYBUS_TEST_BROKER";
 

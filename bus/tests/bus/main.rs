@@ -10,6 +10,7 @@ mod delivery;
 mod flood;
 mod herd;
 mod limits;
+mod machine;
 mod outage;
 mod relay;
 mod renewals;

@@ -77,7 +77,7 @@ pub(crate) fn become_program(command: &mut Command, what: &str) -> Result<ExitCo
 }
 
 /// Words that are programs of the whole system rather than commands of this one.
-const SYSTEM: [&str; 4] = ["up", "down", "status", "env"];
+const SYSTEM: [&str; 5] = ["up", "join", "down", "status", "env"];
 
 fn unknown(word: &str) -> Failure {
     if SYSTEM.contains(&word) {

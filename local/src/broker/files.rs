@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::Write as _,
+    net::Ipv4Addr,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
@@ -25,9 +26,17 @@ pub(super) fn write(data: &DataDir, cloud: &Cloud) -> Result<PathBuf, Error> {
 
 fn configuration_text(cloud: &Cloud) -> String {
     let ports = &cloud.ports;
+    // The management API, which makes accounts, stays on loopback.
+    let public = cloud
+        .options
+        .public_address
+        .filter(|address| *address != Ipv4Addr::LOCALHOST)
+        .map(|address| format!("listeners.tcp.2 = {address}:{}\n", ports.amqp))
+        .unwrap_or_default();
     format!(
         "# Written by skybus at every start.\n\
          listeners.tcp.1 = 127.0.0.1:{amqp}\n\
+         {public}\
          management.tcp.ip = 127.0.0.1\n\
          management.tcp.port = {management}\n\
          default_user = {ADMIN}\n\

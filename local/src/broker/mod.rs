@@ -116,6 +116,25 @@ pub fn admin_url(cloud: &Cloud) -> String {
     address(cloud).url()
 }
 
+/// The broker's address for other machines, without an account; nothing when they cannot reach it.
+#[must_use]
+pub fn public_url(cloud: &Cloud) -> Option<String> {
+    let public = cloud.options.public_address?;
+    let mut address = address(cloud);
+    if cloud.options.broker.is_none() {
+        address.host = public.to_string();
+    }
+    let Address {
+        scheme,
+        host,
+        port,
+        vhost,
+        ..
+    } = address;
+    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+    Some(format!("{scheme}://{host}{port}/{vhost}"))
+}
+
 /// The broker's address for a role, with the role's own account.
 #[must_use]
 pub fn role_url(cloud: &Cloud, role: &str) -> String {
@@ -179,6 +198,20 @@ mod tests {
         for bad in ["http://a:b@r", "amqp://", "r:5672", "amqp://a:b@r:port"] {
             assert!(!is_address(bad), "{bad} was taken");
         }
+    }
+
+    #[test]
+    fn other_machines_are_told_an_address_without_an_account() {
+        let mut cloud = Cloud::new(Options::default()).unwrap();
+        assert_eq!(public_url(&cloud), None);
+        cloud.options.public_address = Some([192, 0, 2, 1].into());
+        let port = cloud.ports.amqp;
+        assert_eq!(
+            public_url(&cloud),
+            Some(format!("amqp://192.0.2.1:{port}/skybus"))
+        );
+        cloud.options.broker = Some("amqp://root:pw@rabbit:1/v".to_owned());
+        assert_eq!(public_url(&cloud).as_deref(), Some("amqp://rabbit:1/v"));
     }
 
     #[test]

@@ -2,10 +2,10 @@
 //! per role with that role's rights alone; and its removal. Doing it again changes nothing.
 
 use skybus_bus::{
-    accounts::{Management, subscriber},
+    accounts::{Management, machine, subscriber},
     topology,
 };
-use skybus_model::message::Service;
+use skybus_model::{machine::Role, message::Service};
 
 use tokio::net::TcpStream;
 
@@ -70,10 +70,33 @@ pub async fn leave(cloud: &Cloud) -> Result<(), Error> {
             .await
             .map_err(|e| Error::Broker(in_full(&e)))?;
     }
+    leave_machines(&management).await?;
     management
         .withdraw(&everything(cloud))
         .await
         .map_err(|e| Error::Broker(in_full(&e)))
+}
+
+/// Machines that have joined and were not removed have accounts and queues as well.
+async fn leave_machines(management: &Management) -> Result<(), Error> {
+    for (role, service) in [
+        (Role::Compute, Service::Compute),
+        (Role::Compute, Service::Network),
+        (Role::Scheduler, Service::Scheduler),
+        (Role::Api, Service::Api),
+    ] {
+        let beginning = format!("skybus.{service}.");
+        let names = management.accounts(&beginning).await;
+        for name in names.map_err(|e| Error::Broker(in_full(&e)))? {
+            let machine = name.strip_prefix(&beginning).and_then(|n| n.parse().ok());
+            if let Some(machine) = machine {
+                machine::dismiss(management, role, &machine)
+                    .await
+                    .map_err(|e| Error::Broker(in_full(&e)))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Whether both its management and the broker itself answer. A node that is starting opens the first one

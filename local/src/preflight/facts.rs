@@ -1,6 +1,7 @@
 //! What the host has.
 
 use std::{
+    ffi::OsStr,
     net::TcpStream,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
@@ -103,9 +104,12 @@ fn unwritable(there: &Path, wanted: &Path) -> Option<String> {
     if !there.is_dir() {
         return Some(format!("{} is no directory", there.display()));
     }
-    if there == wanted && !wanted.join("cloud.toml").exists() {
-        let taken = std::fs::read_dir(wanted).is_ok_and(|mut entries| entries.next().is_some());
-        if taken {
+    let marked = ["cloud.toml", "host.toml"]
+        .iter()
+        .any(|mark| wanted.join(mark).exists());
+    if there == wanted && !marked {
+        let mut entries = std::fs::read_dir(wanted).into_iter().flatten().flatten();
+        if entries.any(|entry| !is_left_by_a_death(&entry.file_name())) {
             return Some(format!(
                 "{} holds other files, and no cloud",
                 wanted.display()
@@ -116,6 +120,21 @@ fn unwritable(there: &Path, wanted: &Path) -> Option<String> {
     access
         .err()
         .map(|error| format!("{}: {error}", there.display()))
+}
+
+/// What a start may have made before it left its mark.
+fn is_left_by_a_death(name: &OsStr) -> bool {
+    [
+        "run",
+        "etc",
+        "log",
+        "broker",
+        "database",
+        "cloud.new",
+        "host.new",
+    ]
+    .iter()
+    .any(|own| name == *own)
 }
 
 /// Guests run as a user of their own and must reach their disks.

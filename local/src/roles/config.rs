@@ -3,7 +3,7 @@
 use serde::Serialize;
 use std::{fs::DirBuilder, net::SocketAddr, os::unix::fs::DirBuilderExt as _, path::PathBuf};
 
-use super::{REGION, health_port};
+use super::REGION;
 use crate::{DataDir, Error, broker, cloud::Cloud, options::VirtType, ports::loopback, secret};
 
 /// What every role is told.
@@ -22,10 +22,20 @@ struct Api<'a> {
     public_url: String,
     database: String,
     management: String,
+    host: &'a str,
+    first: bool,
     url_secret: &'a str,
     metadata_secret: &'a str,
     region: &'static str,
     bootstrap: Bootstrap<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reach: Option<Reach>,
+}
+
+#[derive(Serialize)]
+struct Reach {
+    api: String,
+    broker: String,
 }
 
 #[derive(Serialize)]
@@ -41,6 +51,7 @@ struct Bootstrap<'a> {
 struct Scheduler<'a> {
     #[serde(flatten)]
     common: Common,
+    host: &'a str,
     database: String,
     url_secret: &'a str,
 }
@@ -70,13 +81,25 @@ struct Network<'a> {
     public_interface: Option<&'a str>,
 }
 
-const ZONE: &str = "nova";
+pub(crate) const ZONE: &str = "nova";
 
 /// Writes the role's file and makes its own directory.
 ///
 /// # Errors
 /// When one of them cannot be written.
 pub fn write(data: &DataDir, cloud: &Cloud, role: &str) -> Result<(), Error> {
+    keep(data, role, text(data, cloud, role))
+}
+
+/// Writes this text as the role's file and makes its own directory.
+///
+/// # Errors
+/// When one of them cannot be written.
+pub(crate) fn keep(
+    data: &DataDir,
+    role: &str,
+    text: Result<String, toml::ser::Error>,
+) -> Result<(), Error> {
     let directory = data.path().join(role);
     // Guests' disks lie below compute's; only the other ones are closed to other users.
     let mode = if role == "compute" { 0o711 } else { 0o700 };
@@ -86,7 +109,7 @@ pub fn write(data: &DataDir, cloud: &Cloud, role: &str) -> Result<(), Error> {
         .create(&directory)
         .map_err(Error::file("making", &directory))?;
     let path = data.role_config(role);
-    let text = text(data, cloud, role).map_err(|e| Error::Garbled {
+    let text = text.map_err(|e| Error::Garbled {
         path: path.clone(),
         why: e.to_string(),
     })?;
@@ -107,7 +130,7 @@ fn text(data: &DataDir, cloud: &Cloud, role: &str) -> Result<String, toml::ser::
     let (options, secrets) = (&cloud.options, &cloud.secrets);
     let common = Common {
         data_dir: data.path().join(role),
-        health: loopback(health_port(cloud, role)),
+        health: loopback(cloud.ports.health(role)),
         broker: broker::role_url(cloud, role),
     };
     let (host, api_url, fake_hosts) = (cloud.host.as_str(), cloud.url(), options.fake_hosts);
@@ -115,9 +138,11 @@ fn text(data: &DataDir, cloud: &Cloud, role: &str) -> Result<String, toml::ser::
         "api" => toml::to_string(&Api {
             common,
             listen: options.listen,
-            public_url: cloud.url(),
+            public_url: cloud.public_url(),
             database: database(data, cloud),
             management: broker::management_url(cloud),
+            host,
+            first: true,
             url_secret: &secrets.url_secret,
             metadata_secret: &secrets.metadata_secret,
             region: REGION,
@@ -128,9 +153,14 @@ fn text(data: &DataDir, cloud: &Cloud, role: &str) -> Result<String, toml::ser::
                 network_size: options.network_size,
                 floating_range: &options.floating_range,
             },
+            reach: broker::public_url(cloud).map(|broker| Reach {
+                api: cloud.public_url(),
+                broker,
+            }),
         }),
         "scheduler" => toml::to_string(&Scheduler {
             common,
+            host,
             database: database(data, cloud),
             url_secret: &secrets.url_secret,
         }),

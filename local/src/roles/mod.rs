@@ -34,17 +34,6 @@ const fn memory(role: &str) -> [(&'static str, &'static str); 2] {
     }
 }
 
-/// The port of a role's health page.
-#[must_use]
-pub fn health_port(cloud: &Cloud, role: &str) -> u16 {
-    match role {
-        "api" => cloud.ports.api,
-        "scheduler" => cloud.ports.scheduler,
-        "compute" => cloud.ports.compute,
-        _ => cloud.ports.network,
-    }
-}
-
 /// The program of a role.
 #[must_use]
 pub fn program_name(role: &str) -> String {
@@ -60,24 +49,32 @@ pub fn prepare(data: &DataDir, cloud: &Cloud) -> Result<Vec<Spec>, Error> {
         .into_iter()
         .map(|role| {
             config::write(data, cloud, role)?;
-            let name = program_name(role);
-            let program = spawn::program(&name).ok_or_else(|| Error::Start {
-                program: name.into(),
-                source: std::io::ErrorKind::NotFound.into(),
-            })?;
-            let config = data.role_config(role);
-            Ok(Spec {
-                name: role.to_owned(),
-                program,
-                arguments: vec!["--config".to_owned(), config.display().to_string()],
-                environment: memory(role)
-                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                    .to_vec(),
-                directory: data.path().to_owned(),
-                log: data.log(role),
-                depends_on: vec![config],
-                grace: GRACE,
-            })
+            spec(data, role)
         })
         .collect()
+}
+
+/// How a role is started, from the configuration that was written for it.
+///
+/// # Errors
+/// When its program is missing.
+pub(crate) fn spec(data: &DataDir, role: &str) -> Result<Spec, Error> {
+    let name = program_name(role);
+    let program = spawn::program(&name).ok_or_else(|| Error::Start {
+        program: name.into(),
+        source: std::io::ErrorKind::NotFound.into(),
+    })?;
+    let config = data.role_config(role);
+    Ok(Spec {
+        name: role.to_owned(),
+        program,
+        arguments: vec!["--config".to_owned(), config.display().to_string()],
+        environment: memory(role)
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec(),
+        directory: data.path().to_owned(),
+        log: data.log(role),
+        depends_on: vec![config],
+        grace: GRACE,
+    })
 }

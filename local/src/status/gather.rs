@@ -71,18 +71,21 @@ async fn health(
     state: &State,
     name: &str,
 ) -> Result<(), String> {
-    if !state
-        .processes
-        .get(name)
-        .and_then(|p| p.id)
-        .is_some_and(|id| id.is_alive())
-    {
-        return Err("it does not run".to_owned());
-    }
+    runs(state, name)?;
     if name == broker::NODE {
         return broker::setup::answers(cloud).await;
     }
-    supervisor::health_of_role(client, cloud, name).await
+    supervisor::health_of_role(client, &cloud.ports, name).await
+}
+
+/// Whether a process runs.
+pub(crate) fn runs(state: &State, name: &str) -> Result<(), String> {
+    let process = state.processes.get(name).and_then(|p| p.id);
+    if process.is_some_and(|id| id.is_alive()) {
+        Ok(())
+    } else {
+        Err("it does not run".to_owned())
+    }
 }
 
 async fn queues(cloud: &Cloud) -> Result<Vec<QueueState>, String> {
@@ -92,7 +95,7 @@ async fn queues(cloud: &Cloud) -> Result<Vec<QueueState>, String> {
     Ok(queues)
 }
 
-fn role(state: &State, name: &str, health: Result<(), String>) -> Role {
+pub(crate) fn role(state: &State, name: &str, health: Result<(), String>) -> Role {
     let nothing = Process::default();
     let process = state.processes.get(name).unwrap_or(&nothing);
     let alive = process.id.filter(|id| id.is_alive());
@@ -105,7 +108,7 @@ fn role(state: &State, name: &str, health: Result<(), String>) -> Role {
     }
 }
 
-fn of_roles(data: &DataDir, roles: &[Role], state: &State) -> Vec<String> {
+pub(crate) fn of_roles(data: &DataDir, roles: &[Role], state: &State) -> Vec<String> {
     let unwell = roles.iter().filter(|role| role.health != "ok");
     unwell
         .map(|role| {

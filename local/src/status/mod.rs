@@ -3,7 +3,7 @@
 //! Nothing of the cloud needs to run for it: what does not answer is itself part of the answer.
 
 pub(crate) mod api;
-mod gather;
+pub(crate) mod gather;
 mod render;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -12,7 +12,7 @@ use clap::{Parser, ValueEnum};
 use serde::Serialize;
 use skybus_bus::accounts::QueueState;
 
-use crate::{DataDir, Error, data_dir, state::Phase, terminal::print};
+use crate::{DataDir, Error, data_dir, joined, state::Phase, terminal::print};
 
 /// Show each role, host and queue of the cloud, and what is wrong, if anything.
 ///
@@ -92,7 +92,11 @@ pub struct Host {
 /// When there is no cloud in the data directory.
 pub async fn run(arguments: Status) -> Result<ExitCode, Error> {
     let data = DataDir::at(&arguments.data_dir)?;
-    let report = gather::report(&data).await?;
+    let report = if data.has_host() && !data.has_cloud() {
+        joined::status::report(&data).await?
+    } else {
+        gather::report(&data).await?
+    };
     let text = match arguments.format {
         Format::Table => render::table(&report),
         Format::Json => render::json(&report),

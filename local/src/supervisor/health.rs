@@ -5,7 +5,7 @@ use std::{future::Future, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::Board;
-use crate::{DataDir, Error, cloud::Cloud, roles::health_port};
+use crate::{DataDir, Error, ports::Ports};
 
 /// How often one that is starting is asked. Nobody tells when a port is opened.
 const ASK_EVERY: Duration = Duration::from_millis(50);
@@ -16,7 +16,7 @@ const DEATHS: u32 = 3;
 ///
 /// # Errors
 /// When it keeps dying, or does not become well within `limit`; with its own last words.
-pub(super) async fn until_well<F>(
+pub(crate) async fn until_well<F>(
     data: &DataDir,
     board: &Board,
     name: &str,
@@ -56,8 +56,8 @@ where
 ///
 /// # Errors
 /// What is wrong, or that it does not answer.
-pub async fn of_role(client: &reqwest::Client, cloud: &Cloud, role: &str) -> Result<(), String> {
-    let url = format!("http://127.0.0.1:{}/healthz", health_port(cloud, role));
+pub async fn of_role(client: &reqwest::Client, ports: &Ports, role: &str) -> Result<(), String> {
+    let url = format!("http://127.0.0.1:{}/healthz", ports.health(role));
     let answer = client
         .get(url)
         .send()

@@ -18,17 +18,49 @@ use tokio_util::sync::CancellationToken;
 
 pub use board::Board;
 pub use health::of_role as health_of_role;
+pub(crate) use health::until_well;
 pub use keeper::{Keeper, Keepers};
-pub(crate) use start::client;
+pub(crate) use start::{ROLE_LIMIT, ROLES_END, client, tell};
 
 use crate::{
     DataDir, Error,
     cloud::Cloud,
+    joined::{self, Host},
     progress::Progress,
     state::{Phase, State},
 };
 
-/// Runs the cloud in this directory until SIGTERM or SIGINT.
+/// Whose directory it is.
+enum Kept {
+    Cloud(Box<Cloud>),
+    Host(Box<Host>),
+}
+
+impl Kept {
+    fn load(data: &DataDir) -> Result<Self, Error> {
+        if data.has_cloud() {
+            return Cloud::load(data).map(|cloud| Self::Cloud(Box::new(cloud)));
+        }
+        Host::load(data).map(|host| Self::Host(Box::new(host)))
+    }
+
+    async fn start(&self, data: &DataDir, keepers: &mut Keepers) -> Result<(), Error> {
+        match self {
+            Self::Cloud(cloud) => start::everything(data, cloud, keepers).await,
+            Self::Host(host) => joined::start::everything(data, host, keepers).await,
+        }
+    }
+
+    /// Returns when there is nothing to be kept any more, whatever anybody here wants.
+    async fn is_over(self, data: &DataDir) {
+        match self {
+            Self::Cloud(_) => std::future::pending().await,
+            Self::Host(host) => joined::standing::removed(data, *host).await,
+        }
+    }
+}
+
+/// Runs the cloud, or the machine of another cloud, in this directory until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// When it could not be started; what had been started is ended again by then.
@@ -40,19 +72,22 @@ pub async fn run(data: &DataDir) -> Result<(), Error> {
     // Away from the terminal's session. It fails only for one who leads a session already.
     let _ = rustix::process::setsid();
     let end = end_signal()?;
-    let cloud = Cloud::load(data)?;
+    let kept = Kept::load(data)?;
     let board = Board::new(data, State::load(data));
     let mut keepers = Keepers::new(board.clone());
     board.phase(Phase::Starting);
     let outcome = select! {
-        outcome = start::everything(data, &cloud, &mut keepers) => outcome,
+        outcome = kept.start(data, &mut keepers) => outcome,
         () = end.cancelled() => Ok(()),
     };
     match &outcome {
         Ok(()) if !end.is_cancelled() => {
             board.phase(Phase::Running);
             Progress::Ready.tell();
-            end.cancelled().await;
+            select! {
+                () = end.cancelled() => {}
+                () = kept.is_over(data) => {}
+            }
         }
         Ok(()) => {}
         Err(error) => {

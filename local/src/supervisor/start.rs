@@ -15,12 +15,12 @@ use crate::{
 };
 
 /// Roles end first, so that they can say goodbye to the broker; its name service ends last.
-const ROLES_END: u32 = 0;
+pub(crate) const ROLES_END: u32 = 0;
 const BROKER_ENDS: u32 = 1;
 const EPMD_ENDS: u32 = 2;
 
 const BROKER_LIMIT: Duration = Duration::from_secs(120);
-const ROLE_LIMIT: Duration = Duration::from_secs(90);
+pub(crate) const ROLE_LIMIT: Duration = Duration::from_secs(90);
 const HOSTS_LIMIT: Duration = Duration::from_secs(60);
 
 /// Starts or adopts everything, in order. Cancelled at any point, the keepers know what runs.
@@ -59,7 +59,7 @@ pub(super) async fn everything(
     let board = keepers.board();
     try_join_all(ROLES.map(|role| {
         let client = &client;
-        let ask = move || health::of_role(client, cloud, role);
+        let ask = move || health::of_role(client, &cloud.ports, role);
         health::until_well(data, board, role, ROLE_LIMIT, ask)
     }))
     .await?;
@@ -74,7 +74,7 @@ pub(super) async fn everything(
 
 async fn hosts_are_up(client: &reqwest::Client, cloud: &Cloud) -> Result<(), String> {
     for role in ROLES {
-        health::of_role(client, cloud, role)
+        health::of_role(client, &cloud.ports, role)
             .await
             .map_err(|why| format!("{role}: {why}"))?;
     }
@@ -109,7 +109,7 @@ async fn end_own_broker(keepers: &Keepers) -> Result<(), Error> {
     Ok(())
 }
 
-fn tell(what: &str, begun: Instant) {
+pub(crate) fn tell(what: &str, begun: Instant) {
     let text = format!("{:5.1} s  {what}", begun.elapsed().as_secs_f32());
     tracing::info!("{text}");
     Progress::Step(text).tell();

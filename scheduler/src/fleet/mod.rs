@@ -3,7 +3,7 @@
 mod hearing;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::{Duration, Instant},
 };
@@ -166,6 +166,13 @@ impl Fleet {
             }
             host.heard.told(service.last_seen, now);
             host.closed = closed(service);
+        }
+    }
+
+    /// Hosts that were removed are none any more, whatever they still say.
+    pub fn forget(&self, removed: &BTreeSet<HostName>) {
+        if !removed.is_empty() {
+            self.write().retain(|name, _| !removed.contains(name));
         }
     }
 
