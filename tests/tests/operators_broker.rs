@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use skybus_bus::testing::Broker;
-use skybus_tests::cloud::Cloud;
+use skybus_tests::{cloud::Cloud, joiner::Joiner};
 use tokio::runtime::Runtime;
 
 #[test]
@@ -21,6 +21,8 @@ fn accounts_and_queues_come_with_a_cloud_and_go_with_it() -> Result<()> {
         &address,
         "--broker-management",
         &http,
+        "--public-address",
+        "127.0.0.1",
     ];
     let cloud = Cloud::start(&options)?;
     cloud.add_small_image()?;
@@ -33,6 +35,14 @@ fn accounts_and_queues_come_with_a_cloud_and_go_with_it() -> Result<()> {
         .ok()?;
     let names = ours("skybus.")?;
     ensure!(names.len() == 5, "four roles and a subscriber: {names:?}");
+    // A machine that is still there when the cloud goes has accounts and queues as well.
+    let joiner = Joiner::new()?;
+    let token = cloud.skybus(&["host", "add", "b"])?;
+    joiner
+        .join(&[token.ok()?.trim(), "--virt-type", "fake"])?
+        .ok()?;
+    let names = ours("skybus.")?;
+    ensure!(names.len() == 7, "two more of the second host: {names:?}");
 
     cloud.down(&["--purge"])?;
     let names = ours("skybus.")?;
