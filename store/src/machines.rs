@@ -187,6 +187,11 @@ pub async fn invite(
         .ok_or_else(|| Error::NotFound(format!("host {name}")))?;
     match machine.state {
         State::Invited | State::Removed => machine.step(State::Invited)?,
+        State::Joined if machine.role == Role::All => {
+            return Err(Error::Conflict(format!(
+                "{name} is the machine on which `skybus up` made this cloud; choose another name"
+            )));
+        }
         State::Joined => {
             return Err(Error::Conflict(format!(
                 "host {name} has joined already; to make it another one, `skybus host remove {name}` first"

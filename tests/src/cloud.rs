@@ -305,7 +305,10 @@ fn tail(file: &Path) -> String {
 
 /// A port below those that the system gives to outgoing connections. Each is given out once: clouds of
 /// tests that run side by side listen on theirs only later.
-pub(crate) fn free_port() -> Result<u16> {
+///
+/// # Errors
+/// When there is none.
+pub fn free_port() -> Result<u16> {
     static GIVEN: AtomicU16 = AtomicU16::new(0);
     let start = u16::try_from(std::process::id() % 5000).unwrap_or_default();
     iter::repeat_with(|| 12_000 + (start + GIVEN.fetch_add(1, Ordering::Relaxed) % 5000) % 5000)

@@ -6,7 +6,15 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use skybus_bus::accounts::Management;
 use skybus_fault::{Armed, Point};
-use skybus_tests::{cloud::Cloud, database, faults::Faults, joiner::Joiner, ran::Ran, wait};
+use skybus_tests::{
+    api::Api,
+    cloud::{Cloud, free_port},
+    database,
+    faults::Faults,
+    joiner::Joiner,
+    ran::Ran,
+    wait,
+};
 use tokio::runtime::Runtime;
 
 /// For what a busy machine may take its time.
@@ -123,7 +131,8 @@ fn remove(cloud: &Cloud, faults: &Faults, joiner: &Joiner) -> Result<()> {
 }
 
 #[test]
-fn one_more_scheduler_joins_and_leaves_where_the_database_can_be_shared() -> Result<()> {
+fn one_more_scheduler_and_api_server_join_and_leave_where_the_database_can_be_shared() -> Result<()>
+{
     let url = database::new_postgres()?;
     let options = [&CLOUD[..], &["--database", &url]].concat();
     let cloud = Cloud::start(&options)?;
@@ -143,11 +152,35 @@ fn one_more_scheduler_joins_and_leaves_where_the_database_can_be_shared() -> Res
     // The first one's broker account and process stay: only its own are taken from the second.
     both_are_asked(&cloud)?;
     boot(&cloud, "vm1", "nova")?;
+    one_more_api_server(&cloud)?;
     let accounts = worker_addresses(&joiner)?;
     cloud.skybus(&["host", "remove", "s"])?.ok()?;
     gone(&cloud, "s")?;
     doors_are_closed(&cloud, &accounts)?;
     boot(&cloud, "vm2", "nova")?;
+    ends_by_itself(&joiner)
+}
+
+/// It answers as the first one does, with the same images and to the same tokens.
+fn one_more_api_server(cloud: &Cloud) -> Result<()> {
+    let token = add(cloud, "t", &["--role", "api"])?;
+    let joiner = Joiner::new()?;
+    refused(&joiner.join(&[token.as_str()])?, "--shared DIR")?;
+    let (port, shared) = (free_port()?, cloud.data_dir().join("api"));
+    let (listen, shared) = (format!("127.0.0.1:{port}"), shared.display().to_string());
+    let words = [token.as_str(), "--shared", &shared, "--listen", &listen];
+    joiner.join(&words)?.ok()?;
+    let first = Api::sign_in(cloud, "admin", &cloud.password("admin")?)?;
+    let before = first.get("/compute/v2.1/servers")?;
+    let after = first
+        .at(&format!("http://{listen}"))
+        .get("/compute/v2.1/servers")?;
+    let names = |answer: &Value| answer["servers"].as_array().map(Vec::len);
+    ensure!(names(&before) == names(&after), "{before} {after}");
+    let accounts = worker_addresses(&joiner)?;
+    cloud.skybus(&["host", "remove", "t"])?.ok()?;
+    gone(cloud, "t")?;
+    doors_are_closed_to(&accounts)?;
     ends_by_itself(&joiner)
 }
 

@@ -52,7 +52,7 @@ impl Kept {
     }
 
     /// Returns when there is nothing to be kept any more, whatever anybody here wants.
-    async fn is_over(self, data: &DataDir) {
+    async fn until_over(self, data: &DataDir) {
         match self {
             Self::Cloud(_) => std::future::pending().await,
             Self::Host(host) => joined::standing::removed(data, *host).await,
@@ -86,7 +86,7 @@ pub async fn run(data: &DataDir) -> Result<(), Error> {
             Progress::Ready.tell();
             select! {
                 () = end.cancelled() => {}
-                () = kept.is_over(data) => {}
+                () = kept.until_over(data) => {}
             }
         }
         Ok(()) => {}

@@ -35,7 +35,7 @@ impl Attempts {
         if failed.len() >= ADDRESSES {
             failed.clear();
         }
-        let (since, count) = failed.entry(from).or_insert((Instant::now(), 0));
+        let (since, count) = failed.entry(from).or_insert_with(|| (Instant::now(), 0));
         if since.elapsed() >= WINDOW {
             (*since, *count) = (Instant::now(), 0);
         }
