@@ -56,6 +56,7 @@ fn a_second_host_joins_works_and_leaves_whatever_dies_on_the_way() -> Result<()>
     refused(&again, "has joined already")?;
     no_secret_is_seen(&cloud, &joiner, &token)?;
 
+    what_the_broker_forgets_is_made_again(&cloud, &joiner)?;
     after_a_reboot(&cloud, &joiner)?;
     boot(&cloud, "vm1", "second")?;
     let row = host(&cloud, "b")?.context("b is listed")?;
@@ -329,6 +330,20 @@ fn arguments_of_all() -> String {
     lines
         .map(|line| String::from_utf8_lossy(&line).into_owned())
         .collect()
+}
+
+/// With the same password: the machine itself need not do anything.
+fn what_the_broker_forgets_is_made_again(cloud: &Cloud, joiner: &Joiner) -> Result<()> {
+    let (management, runtime) = (management(cloud)?, Runtime::new()?);
+    let forgotten = "skybus.compute.b";
+    runtime.block_on(management.remove_account(forgotten))?;
+    wait::until("an account again", LIMIT, || {
+        let found = runtime.block_on(management.accounts(forgotten))?;
+        Ok((!found.is_empty()).then_some(()))
+    })?;
+    wait::until("connected again", LIMIT, || {
+        Ok((joiner.run("skybus-status", &[])?.code == 0).then_some(()))
+    })
 }
 
 /// What ran is started again by the command without a token.

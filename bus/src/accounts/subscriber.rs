@@ -1,6 +1,6 @@
 //! Subscribers: people's own programs that listen to events, with an account that can do nothing else.
 
-use lapin::uri::AMQPUri;
+use lapin::uri::{AMQPScheme, AMQPUri};
 use serde::Serialize;
 use skybus_model::HostName;
 
@@ -97,8 +97,12 @@ pub(super) fn address_of(broker: &str, account: &str, secret: &str) -> Result<St
 fn written(address: &AMQPUri) -> String {
     let (user, place) = (&address.authority.userinfo, &address.authority);
     let vhost = address.vhost.replace('%', "%25").replace('/', "%2f");
+    let scheme = match address.scheme {
+        AMQPScheme::AMQPS => "amqps",
+        AMQPScheme::AMQP => "amqp",
+    };
     format!(
-        "amqp://{}:{}@{}:{}/{vhost}",
+        "{scheme}://{}:{}@{}:{}/{vhost}",
         user.username, user.password, place.host, place.port
     )
 }
@@ -109,7 +113,11 @@ mod tests {
 
     #[test]
     fn an_address_is_written_as_clients_read_it() {
-        for text in ["amqp://a:b@127.0.0.1:5673/skybus", "amqp://a:b@h:5672/%2f"] {
+        for text in [
+            "amqp://a:b@127.0.0.1:5673/skybus",
+            "amqp://a:b@h:5672/%2f",
+            "amqps://a:b@h:5671/v",
+        ] {
             assert_eq!(written(&text.parse().unwrap()), text);
         }
     }

@@ -154,7 +154,7 @@ fn known(data: &DataDir, token: Option<&Token>) -> Result<Host, Error> {
     };
     match (remembered, token) {
         (Some(host), _) if host.removed => Err(Error::Join(format!(
-            "{} was removed from its cloud; `skybus down --purge` clears what is left of it here, then it can join anew",
+            "{} was removed from its cloud; `skybus down --purge` clears what is left of it; then it can join anew",
             host.name
         ))),
         (None, None) => Err(Error::Join(

@@ -21,6 +21,7 @@ on_both! {
     a_machine_with_servers_stays
     a_removed_machine_cannot_bring_its_rows_back
     of_a_claim_and_a_removal_one_comes_first
+    a_beat_in_the_midst_of_a_removal_leaves_no_row
     the_first_machine_and_its_hosts_cannot_be_taken
 }
 
@@ -211,6 +212,18 @@ async fn of_a_claim_and_a_removal_one_comes_first(store: &Store) {
                 assert!(claimed.is_some());
             }
         }
+    }
+}
+
+/// The first beat of a machine, which makes its rows.
+async fn a_beat_in_the_midst_of_a_removal_leaves_no_row(store: &Store) {
+    for round in 0..8 {
+        let host = format!("b{round}");
+        invited(store, &host, "s").await.unwrap();
+        goes_on(store, &host, State::Joined).await.unwrap();
+        let (left, ()) = tokio::join!(leaves(store, &host), beats(store, &host));
+        left.unwrap();
+        assert_eq!(rows(store, &host).await, (0, 0), "{host}");
     }
 }
 
