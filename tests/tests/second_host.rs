@@ -146,6 +146,7 @@ fn one_more_scheduler_and_api_server_join_and_leave_where_the_database_can_be_sh
         row["role"] == "scheduler" && row["state"] == "joined",
         "{row}"
     );
+    is_well(&joiner)?;
     let status = joiner.run("skybus-status", &["--format", "json"])?.json()?;
     ensure!(status["roles"][0]["name"] == "scheduler", "{status}");
     ensure!(status["roles"][0]["health"] == "ok", "{status}");
@@ -341,7 +342,11 @@ fn what_the_broker_forgets_is_made_again(cloud: &Cloud, joiner: &Joiner) -> Resu
         let found = runtime.block_on(management.accounts(forgotten))?;
         Ok((!found.is_empty()).then_some(()))
     })?;
-    wait::until("connected again", LIMIT, || {
+    is_well(joiner)
+}
+
+fn is_well(joiner: &Joiner) -> Result<()> {
+    wait::until("well", LIMIT, || {
         Ok((joiner.run("skybus-status", &[])?.code == 0).then_some(()))
     })
 }
@@ -355,7 +360,7 @@ fn after_a_reboot(cloud: &Cloud, joiner: &Joiner) -> Result<()> {
         "{stopped:?}"
     );
     joiner.join(&[])?.ok()?;
-    joiner.run("skybus-status", &[])?.ok()?;
+    is_well(joiner)?;
     works(cloud, "b")
 }
 
