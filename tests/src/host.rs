@@ -17,6 +17,8 @@ use crate::ran;
 pub struct Footprint {
     /// Names of network namespaces.
     namespaces: BTreeSet<String>,
+    /// Addresses that it answers for on behalf of others, a line each.
+    proxies: BTreeSet<String>,
     /// Names of links.
     links: BTreeSet<String>,
     /// Addresses and routes, a line each.
@@ -62,6 +64,7 @@ impl Footprint {
                 .map(link)
                 .collect(),
             routes: lines("ip", &["route", "show", "table", "main"])?,
+            proxies: lines("ip", &["neigh", "show", "proxy"])?,
             tables: lines("nft", &["list", "tables"])?,
             settings: BTreeSet::from([format!("{setting} = {}", value.trim())]),
         })
@@ -77,6 +80,7 @@ impl Footprint {
             ("namespace", &self.namespaces, &before.namespaces),
             ("link", &self.links, &before.links),
             ("route", &self.routes, &before.routes),
+            ("proxy", &self.proxies, &before.proxies),
             ("nft table", &self.tables, &before.tables),
             ("setting", &self.settings, &before.settings),
         ] {

@@ -1,7 +1,11 @@
 //! A boot that cannot be placed says why: to its owner in sum, to operators host by host.
 
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
-use skybus_tests::cloud::Cloud;
+use skybus_tests::{cloud::Cloud, wait};
+
+const SOON: Duration = Duration::from_secs(120);
 
 #[test]
 fn a_boot_without_a_host_says_why_host_by_host() -> Result<()> {
@@ -9,9 +13,6 @@ fn a_boot_without_a_host_says_why_host_by_host() -> Result<()> {
     cloud.add_small_image()?;
     let hosts = cloud.hosts()?;
     ensure!(hosts.len() == 3, "{hosts:?}");
-    cloud
-        .skybus(&["service-disable", &hosts[0], "--reason", "new fans"])?
-        .ok()?;
     let huge = ["flavor-create", "huge", "auto", "300000", "1", "1"];
     cloud.skybus(&huge)?.ok()?;
     cloud
@@ -76,9 +77,10 @@ fn a_boot_without_a_host_says_why_host_by_host() -> Result<()> {
     }
     cloud.skybus_as_demo(&["delete", "--poll", "vm1"])?.ok()?;
 
-    // Nothing stays claimed, and the host that was disabled takes servers again.
     cloud.skybus(&["delete", "--poll", "vm1"])?.ok()?;
-    cloud.skybus(&["service-enable", &hosts[0]])?.ok()?;
+    an_operators_reason_is_told(&cloud, &hosts[0])?;
+
+    // Nothing stays claimed, and the host that was disabled takes servers again.
     let used = cloud.skybus(&["-f", "json", "hypervisor-list"])?.json()?;
     let claimed: i64 = used
         .as_array()
@@ -92,4 +94,20 @@ fn a_boot_without_a_host_says_why_host_by_host() -> Result<()> {
     ];
     cloud.skybus(&boot)?.ok()?;
     Ok(())
+}
+
+/// Schedulers learn of it within a second or two, so that a boot just after it may not know.
+fn an_operators_reason_is_told(cloud: &Cloud, host: &str) -> Result<()> {
+    let disable = ["service-disable", host, "--reason", "new fans"];
+    cloud.skybus(&disable)?.ok()?;
+    wait::until("a boot that is told of new fans", SOON, || {
+        let boot = [
+            "boot", "--flavor", "huge", "--image", "small", "--poll", "vm3",
+        ];
+        let boot = cloud.skybus(&boot)?;
+        cloud.skybus(&["delete", "--poll", "vm3"])?.ok()?;
+        let told = boot.err.contains("2 hosts: ram") && boot.err.contains("new fans");
+        Ok(told.then_some(()))
+    })?;
+    cloud.skybus(&["service-enable", host])?.ok().map(drop)
 }
