@@ -100,11 +100,20 @@ impl Page {
                 .one("marker")
                 .filter(|marker| !marker.is_empty())
                 .map(str::to_owned),
-            sort: sorting(&params)?,
+            sort: sorting(&params, Way::Down)?,
             reverse: params.flag("page_reverse")?.unwrap_or(false),
             uri,
             params,
         })
+    }
+
+    /// A key that was given without a direction is sorted by this way; downwards where this is not called.
+    ///
+    /// # Errors
+    /// None that reading the question did not have.
+    pub fn unless_said(mut self, way: Way) -> Result<Self, Error> {
+        self.sort = sorting(&self.params, way)?;
+        Ok(self)
     }
 
     /// Refuses keys that the list cannot be sorted by, and sets what holds when nothing was asked.
@@ -238,7 +247,7 @@ impl Page {
     }
 }
 
-fn sorting(params: &Params) -> Result<Vec<(String, Way)>, Error> {
+fn sorting(params: &Params, unsaid: Way) -> Result<Vec<(String, Way)>, Error> {
     let way = |text: &str| match text {
         "asc" => Ok(Way::Up),
         "desc" => Ok(Way::Down),
@@ -251,7 +260,7 @@ fn sorting(params: &Params) -> Result<Vec<(String, Way)>, Error> {
             .split(',')
             .map(|one| match one.split_once(':') {
                 Some((key, direction)) => Ok((key.to_owned(), way(direction)?)),
-                None => Ok((one.to_owned(), Way::Down)),
+                None => Ok((one.to_owned(), unsaid)),
             })
             .collect();
     }
@@ -261,7 +270,7 @@ fn sorting(params: &Params) -> Result<Vec<(String, Way)>, Error> {
         .all("sort_key")
         .map(|key| {
             last = ways.next().map(way).transpose()?.or(last);
-            Ok((key.to_owned(), last.unwrap_or(Way::Down)))
+            Ok((key.to_owned(), last.unwrap_or(unsaid)))
         })
         .collect()
 }

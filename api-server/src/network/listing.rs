@@ -78,7 +78,8 @@ pub(super) fn page(
     let page = if unsorted {
         page
     } else {
-        page.sorted_by(&sortable, ("id", Way::Up))?
+        page.unless_said(Way::Up)?
+            .sorted_by(&sortable, ("id", Way::Up))?
     };
     // An unknown marker of a list that is empty anyway is no mistake worth a refusal.
     if unsorted {

@@ -121,7 +121,9 @@ async fn list(
             && public.is_none_or(|public| public == flavor.is_public)
     });
     // Nova lists flavors upwards unless told otherwise.
-    let page = page.sorted_by(SORT_KEYS, ("flavorid", Way::Up))?;
+    let page = page
+        .unless_said(Way::Up)?
+        .sorted_by(SORT_KEYS, ("flavorid", Way::Up))?;
     let cut = page.cut(all, |flavor| flavor.id.clone(), sort_value)?;
     let lens = Lens::new(app, auth, version);
     let mut body = Map::new();

@@ -42,6 +42,15 @@ async fn lists_have_filters_sorting_and_pages(cloud: &Cloud) {
         names("?sort_key=display_name&sort_dir=asc").await,
         ["alpha", "beta", "web-1", "web-10", "web-2"]
     );
+    // A direction that is not said is down for servers, as in Nova, and up for flavors.
+    assert_eq!(
+        names("?sort_key=display_name").await,
+        ["web-2", "web-10", "web-1", "beta", "alpha"]
+    );
+    let flavors = cloud.get("/flavors/detail?sort_key=memory_mb").await;
+    let flavors = flavors.body["flavors"].as_array().unwrap().clone();
+    let sizes: Vec<_> = flavors.iter().map(|f| f["ram"].as_i64().unwrap()).collect();
+    assert!(sizes.len() > 1 && sizes.is_sorted(), "{sizes:?}");
     // Every page once, whichever way it is sorted.
     for order in ["", "&sort_key=display_name&sort_dir=desc"] {
         let mut path = format!("/servers?limit=2{order}");
