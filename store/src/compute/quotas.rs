@@ -188,7 +188,9 @@ pub async fn reset_limits(tx: &mut Tx, project: ProjectId) -> Result<()> {
         .bind(project.to_string())
         .execute(tx.conn())
         .await?;
-    Ok(())
+    // That one is kept with the Network API's; the others there are not spoken of here.
+    let same = crate::networks::quotas::Resource::FloatingIp;
+    crate::networks::quotas::unset(tx, project, same).await
 }
 
 /// Takes what `servers` servers of this size need, all of it or nothing.

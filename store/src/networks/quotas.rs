@@ -141,6 +141,19 @@ pub async fn set(tx: &mut Tx, project: ProjectId, resource: Resource, most: i64)
     Ok(())
 }
 
+/// Forgets what was set for one resource of a project: the default holds again.
+///
+/// # Errors
+/// [`Error::Broken`] when the database fails.
+pub async fn unset(tx: &mut Tx, project: ProjectId, resource: Resource) -> Result<()> {
+    sqlx::query("DELETE FROM network_quotas WHERE project = $1 AND resource = $2")
+        .bind(project.to_string())
+        .bind(resource.as_str())
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
 /// Forgets what was set for a project: the defaults hold again.
 ///
 /// # Errors

@@ -117,11 +117,12 @@ async fn quotas_are_set_and_reset(cloud: &Cloud) {
     assert!(before.get("floating_ips").is_some());
     let newer = get(cloud, "2.57", &path).await["quota_set"].clone();
     assert!(newer.get("floating_ips").is_none() && newer.get("injected_files").is_none());
-    let set = json!({ "quota_set": { "instances": 1 } });
+    let set = json!({ "quota_set": { "instances": 1, "floating_ips": 7 } });
     let put = cloud
         .ask(&cloud.admin, "2.1", Method::PUT, &path, set)
         .await;
     assert_eq!(put.body["quota_set"]["instances"], 1, "{:?}", put.body);
+    assert_eq!(put.body["quota_set"]["floating_ips"], 7, "{:?}", put.body);
     cloud.boot(&cloud.demo, json!({})).await;
     let over = cloud.boot_body(json!({}));
     let over = cloud
@@ -147,7 +148,7 @@ async fn quotas_are_set_and_reset(cloud: &Cloud) {
         .ask(&cloud.admin, "2.1", Method::DELETE, &path, Value::Null)
         .await;
     assert_eq!(reset.status, 202);
-    assert_eq!(cloud.get(&path).await.body["quota_set"]["instances"], 10);
+    assert_eq!(cloud.get(&path).await.body["quota_set"], before);
 }
 
 async fn flavors_are_made_described_and_removed(cloud: &Cloud) {
