@@ -19,7 +19,7 @@ use skybus_store::{
     Store,
     identity::{Project, User, assignments, domains, projects, roles, users},
     signed_path::PathKey,
-    testing::TestStore,
+    testing::{TestStore, wait},
 };
 use tempfile::TempDir;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -247,6 +247,19 @@ impl TestApp {
     /// A token of the user `admin` for the project `admin`.
     pub(crate) async fn admin(&self) -> String {
         self.login("admin", ADMIN, "admin").await
+    }
+
+    /// What `request` gives, when `then` is done after it has come to wait for a lock of the database.
+    pub(crate) async fn held_up<T: Send + 'static>(
+        &self,
+        request: impl Future<Output = T> + Send + 'static,
+        then: impl AsyncFnOnce(),
+    ) -> T {
+        let task = [tokio::spawn(request)];
+        assert!(wait(self.store(), &task).await, "it waited for nothing");
+        then().await;
+        let [task] = task;
+        task.await.unwrap()
     }
 
     /// A token of the user `demo` for the project `demo`.

@@ -7,7 +7,7 @@ use skybus_model::{HostName, Timestamp, host::Resources};
 use sqlx::{AssertSqlSafe, any::AnyRow};
 
 use crate::{
-    Result, Store, Tx, machines,
+    Engine, Result, Store, Tx, machines,
     row::{Columns, places},
     services::{self, Service},
 };
@@ -202,6 +202,17 @@ pub async fn release(tx: &mut Tx, host: &HostName, claimed: Resources) -> Result
     .bind(claimed.disk_gib)
     .execute(tx.conn())
     .await?;
+    Ok(())
+}
+
+/// Makes other changes of a host's claims wait for this transaction. SQLite has one writer anyway.
+pub(crate) async fn lock(tx: &mut Tx, host: &HostName) -> Result<()> {
+    if tx.engine() == Engine::Postgres {
+        sqlx::query("SELECT name FROM hosts WHERE name = $1 FOR UPDATE")
+            .bind(host.as_str())
+            .fetch_optional(tx.conn())
+            .await?;
+    }
     Ok(())
 }
 

@@ -5,6 +5,7 @@
 
 mod cloud;
 mod postgres;
+mod waiting;
 
 use tempfile::TempDir;
 
@@ -12,6 +13,7 @@ use crate::Store;
 
 pub use cloud::{SMALL, TestCloud};
 pub use postgres::Postgres;
+pub use waiting::wait;
 
 /// A migrated database that is gone when this is dropped.
 #[derive(Debug)]

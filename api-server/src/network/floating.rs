@@ -162,14 +162,15 @@ pub(super) async fn update(
     input::take_fixed(&mut body)?;
     body.done()?;
     let mut tx = app.store.begin().await?;
-    if let Some(description) = description {
-        floating::describe(&mut tx, id, &description).await?;
-    }
     if let Some(to) = wish.port {
         if let Some(port) = to {
             input::check_port(&mut tx, &auth, port, wish.fixed).await?;
         }
         floating::lead(&mut tx, id, to, &context).await?;
+    }
+    // After that, because whoever takes a port away changes the floating IP's row with the subnet locked.
+    if let Some(description) = description {
+        floating::describe(&mut tx, id, &description).await?;
     }
     app.push(tx.commit().await?);
     Ok(listing::one(

@@ -192,12 +192,13 @@ pub(super) async fn update(
     let wanted_groups = input::groups(&mut body)?;
     input::take_fixed(&mut body)?;
     body.done()?;
-    ports::update(&mut tx, &port).await?;
     if let Some(wanted) = wanted_groups {
         let groups = input::own_groups(&mut tx, port.project, wanted).await?;
         groups::set_of_port(&mut tx, &port, &groups).await?;
         refresh::flush(&mut tx, &context, listing::TOLD_AT_ONCE).await?;
     }
+    // After that, because the subnet is locked before the port's row.
+    ports::update(&mut tx, &port).await?;
     app.push(tx.commit().await?);
     Ok(listing::one(
         "port",

@@ -18,7 +18,7 @@ use skybus_model::{
 
 use super::{accept::event, failed, gone};
 use crate::{
-    Error, Result, Tx, announce, hops,
+    Error, Result, Tx, announce, hops, hosts,
     networks::{
         Scope,
         binding::{self, Recorded},
@@ -240,10 +240,16 @@ pub async fn port(
         Err(Error::NotFound(_)) => return Ok(Outcome::NotTheirs),
         Err(error) => return Err(error),
     };
-    if let Some(server) = port.server {
-        servers::load(tx, server).await?;
-    }
+    let server = match port.server {
+        Some(server) => Some(servers::load(tx, server).await?),
+        None => None,
+    };
     let is_behind = report.generation > port.generation;
+    // A boot that fails gives its claim back, and hosts are locked before subnets.
+    if let (true, Some(_), Some(host)) = (is_behind, &report.fault, server.and_then(|row| row.host))
+    {
+        hosts::lock(tx, &host).await?;
+    }
     if report.state == PortState::Absent || is_behind {
         subnets::lock(tx, port.subnet).await?;
     }

@@ -22,7 +22,7 @@ use crate::{Error, Result, Tx, row::Columns};
 
 pub use allocate::{NewFloatingIp, create};
 pub(super) use lead::port_removed;
-pub use lead::{delete, lead};
+pub use lead::{delete, lead, take_away};
 
 /// A floating IP.
 #[derive(Debug, Clone, PartialEq, Eq)]

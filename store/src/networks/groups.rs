@@ -230,8 +230,13 @@ pub async fn delete(tx: &mut Tx, group: &Group) -> Result<()> {
     .bind(group.id.to_string())
     .fetch_all(tx.conn())
     .await?;
-    for row in &referring {
-        refresh::rules_changed(tx, row.word("security_group")?).await?;
+    let referring: Vec<SecurityGroupId> = referring
+        .iter()
+        .map(|row| row.word("security_group"))
+        .collect::<Result<_>>()?;
+    refresh::lock_subnets(tx, &referring).await?;
+    for other in referring {
+        refresh::rules_changed(tx, other).await?;
     }
     sqlx::query("DELETE FROM security_groups WHERE id = $1")
         .bind(group.id.to_string())

@@ -6,7 +6,7 @@ use skybus_model::{
 };
 use sqlx::{Any, Executor, any::AnyRow};
 
-use super::Scope;
+use super::{Scope, subnets};
 use crate::{Error, Result, Tx, row::Columns};
 
 /// A network.
@@ -177,6 +177,8 @@ pub async fn update(tx: &mut Tx, network: &Network) -> Result<()> {
 /// # Errors
 /// [`Error::Conflict`] when ports are on it, or projects hold addresses of it.
 pub async fn delete(tx: &mut Tx, id: NetworkId) -> Result<()> {
+    // Whoever is getting an address, or making a port, counts.
+    subnets::lock_of_network(tx, id).await?;
     super::floating::none_of(tx, id).await?;
     let ports = super::ports::count_on(tx.conn(), id).await?;
     if ports > 0 {

@@ -5,19 +5,23 @@
 //! moment where many changes come at once (a hundred servers boot into one group): then each neighbour
 //! is told once, not a hundred times. The mark is a column, so a crash between the two loses nothing.
 
+use std::collections::BTreeSet;
+
 use skybus_model::{
-    id::{NetworkId, PortId, SecurityGroupId},
+    id::{NetworkId, PortId, SecurityGroupId, SubnetId},
     message::Context,
 };
 
 use super::{Scope, binding, ports, spec::Specs, subnets};
 use crate::{Result, Store, Tx, row::Columns};
 
-/// Marks the ports that a group guards: its rules changed.
+/// Marks the ports that a group guards: its rules changed. A transaction that says so of several groups
+/// locks the subnets of all of them first ([`lock_subnets`]).
 ///
 /// # Errors
 /// [`crate::Error::Broken`] when the database fails.
 pub async fn rules_changed(tx: &mut Tx, group: SecurityGroupId) -> Result<()> {
+    lock_subnets(tx, &[group]).await?;
     // Also those that no host serves yet: one may be given a host by a transaction that has not
     // committed, and then these two must wait for each other.
     sqlx::query(
@@ -27,6 +31,31 @@ pub async fn rules_changed(tx: &mut Tx, group: SecurityGroupId) -> Result<()> {
     .bind(group.to_string())
     .execute(tx.conn())
     .await?;
+    Ok(())
+}
+
+/// Makes other changes of the ports that these groups guard wait for this transaction. A subnet is locked
+/// before the rows of its ports: whoever leads a floating IP to one of them does the same.
+///
+/// # Errors
+/// [`crate::Error::Broken`] when the database fails.
+pub(super) async fn lock_subnets(tx: &mut Tx, groups: &[SecurityGroupId]) -> Result<()> {
+    let mut all: BTreeSet<SubnetId> = BTreeSet::new();
+    for group in groups {
+        let rows = sqlx::query(
+            "SELECT DISTINCT p.subnet FROM ports p JOIN port_groups g ON g.port = p.id \
+             WHERE g.security_group = $1",
+        )
+        .bind(group.to_string())
+        .fetch_all(tx.conn())
+        .await?;
+        for row in &rows {
+            all.insert(row.word("subnet")?);
+        }
+    }
+    for subnet in all {
+        subnets::lock(tx, subnet).await?;
+    }
     Ok(())
 }
 
@@ -78,6 +107,9 @@ pub async fn network_changed(tx: &mut Tx, network: NetworkId) -> Result<()> {
 
 /// Tells the hosts of up to `most` marked ports, each port with a new generation. Returns how many.
 ///
+/// Whoever marked ports before in this transaction has locked their subnets. Those of other marked ports
+/// may come before these in the order of locking, so they are not waited for: their turn comes in a moment.
+///
 /// # Errors
 /// [`crate::Error::Broken`] when the database fails.
 pub async fn flush(tx: &mut Tx, context: &Context, most: i64) -> Result<usize> {
@@ -91,9 +123,8 @@ pub async fn flush(tx: &mut Tx, context: &Context, most: i64) -> Result<usize> {
     // First all rows are locked, then all is read: what is read is newer than every mark.
     let mut claimed = Vec::new();
     for row in &rows {
-        subnets::lock(tx, row.word("subnet")?).await?;
         let id: PortId = row.word("id")?;
-        if claim(tx, id).await? {
+        if subnets::lock_if_free(tx, row.word("subnet")?).await? && claim(tx, id).await? {
             claimed.push(id);
         }
     }

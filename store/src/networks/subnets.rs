@@ -168,6 +168,16 @@ where
         .transpose()
 }
 
+/// A network's subnet, if it has one; other changes of its addresses wait for this transaction.
+pub(super) async fn lock_of_network(tx: &mut Tx, network: NetworkId) -> Result<Option<Subnet>> {
+    let Some(subnet) = of_network(tx.conn(), network).await? else {
+        return Ok(None);
+    };
+    lock(tx, subnet.id).await?;
+    // It may have been deleted by whoever had it locked.
+    of_network(tx.conn(), network).await
+}
+
 /// All subnets whose network may be seen, oldest first.
 ///
 /// # Errors
@@ -260,4 +270,16 @@ pub(crate) async fn lock(tx: &mut Tx, id: SubnetId) -> Result<()> {
             .await?;
     }
     Ok(())
+}
+
+/// The same, unless another transaction has it locked. Whether it is locked by this one now.
+pub(super) async fn lock_if_free(tx: &mut Tx, id: SubnetId) -> Result<bool> {
+    if tx.engine() == Engine::Sqlite {
+        return Ok(true);
+    }
+    let row = sqlx::query("SELECT id FROM subnets WHERE id = $1 FOR UPDATE SKIP LOCKED")
+        .bind(id.to_string())
+        .fetch_optional(tx.conn())
+        .await?;
+    Ok(row.is_some())
 }

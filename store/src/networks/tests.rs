@@ -6,6 +6,7 @@ mod guarding;
 mod hosts;
 mod ownership;
 mod properties;
+mod waiting;
 
 use ipnet::Ipv4Net;
 use skybus_model::{

@@ -150,9 +150,10 @@ pub(crate) async fn create(
             format!("Floating IP pool not found; there are: {known}"),
         )
     })?;
+    let project = auth.project()?;
     let mut tx = app.store.begin().await?;
     let new = NewFloatingIp {
-        project: auth.project()?,
+        project,
         network: pool.id,
         address: None,
         description: String::new(),
@@ -266,13 +267,14 @@ pub(crate) async fn remove(
     let server = find::locked(&mut tx, auth, id).await?;
     let floating = at(&mut tx, auth, named.address).await?;
     let ports = ports::of_server(tx.conn(), server.id).await?;
-    if !ports.iter().any(|port| Some(port.id) == floating.port) {
+    let Some(port) = ports.iter().find(|port| Some(port.id) == floating.port) else {
         return Err(Error::conflict(format!(
             "Floating IP {} is not associated with instance {}.",
             named.address, server.id
         )));
-    }
-    floating::lead(&mut tx, floating.id, None, context).await?;
+    };
+    // Not from where it may lead to by now: that may be another server.
+    floating::take_away(&mut tx, floating.id, port.id, context).await?;
     announce::server(&mut tx, &server, "compute.instance.update", context).await?;
     app.push(tx.commit().await?);
     Ok(())

@@ -1,5 +1,10 @@
 //! Floating IPs as clients of the Network API use them.
 
+use std::sync::Arc;
+
+use skybus_model::id::PortId;
+use skybus_store::networks::{Scope, ports};
+
 use super::*;
 use crate::testing::DEMO;
 
@@ -123,6 +128,10 @@ async fn lists_are_filtered_sorted_and_cut() {
         (
             "sort_key=description&sort_dir=desc&limit=2".to_owned(),
             vec![id(2), id(1)],
+        ),
+        (
+            "sort_key=description&limit=2".to_owned(),
+            vec![id(0), id(1)],
         ),
         ("status=ACTIVE".to_owned(), vec![]),
     ] {
@@ -355,4 +364,33 @@ async fn a_project_that_holds_one_is_not_deleted() {
     delete(&app, &admin, &own).await;
     let gone = app.ask(&admin, Method::DELETE, &path, Value::Null).await;
     assert_eq!(gone.status, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn one_is_led_and_described_while_its_port_goes() {
+    let app = Arc::new(TestApp::postgres().await);
+    let token = app.demo().await;
+    let port = a_port(&app, &token).await;
+    let floating = a_floating_ip(&app, &token, json!({ "port_id": port["id"] })).await;
+    let id: PortId = port["id"].as_str().unwrap().parse().unwrap();
+    let row = ports::get(app.store().pool(), id, Scope::Everything).await;
+    let (row, store) = (row.unwrap(), app.store().clone());
+
+    let mut goes = store.begin().await.unwrap();
+    // The subnet's row, as whoever deletes a port locks it.
+    sqlx::query("SELECT id FROM subnets WHERE id = $1 FOR UPDATE")
+        .bind(row.subnet.to_string())
+        .fetch_one(goes.conn())
+        .await
+        .unwrap();
+    let (asked, user) = (app.clone(), token.clone());
+    let change = json!({ "description": "db", "port_id": null });
+    let led = async move { lead(&asked, &user, &floating, change).await };
+    let then = async || {
+        ports::delete_unused(&mut goes, &row).await.unwrap();
+        goes.commit().await.unwrap();
+    };
+    let led = app.held_up(led, then).await;
+    assert_eq!(led.status, StatusCode::OK, "{:?}", led.body);
+    assert_eq!(led.body["floatingip"]["description"], "db");
 }

@@ -1,7 +1,7 @@
 //! The database was put back to an older state: hosts remember more than it does, and it catches up with them.
 
 use skybus_model::{
-    Generation, Order,
+    Fault, FaultCode, Generation, Order,
     id::ServerId,
     message::{
         Context,
@@ -12,11 +12,13 @@ use skybus_model::{
 
 use super::{Story, on_both};
 use crate::{
+    hosts,
     lifecycle::{
         inventory::{self, Repairs},
-        reported::Outcome,
+        reported::{self, Outcome},
     },
-    networks::{Port, refresh},
+    networks::{Port, refresh, subnets},
+    testing::{SMALL, TestStore, wait},
 };
 
 on_both! {
@@ -150,4 +152,35 @@ async fn a_guest_that_runs_is_not_switched_off(mut story: Story) {
     let told = story.last_told("server.ensure/1").await;
     assert_eq!(told["generation"], heard.next().0);
     assert_eq!(told["desired"], "running");
+}
+
+#[tokio::test]
+async fn a_boot_that_fails_behind_waits_for_its_host_before_its_subnet() {
+    let test = TestStore::postgres().await;
+    let mut story = Story::begin(&test).await;
+    let host = story.a.clone();
+    let (server, operation) = story.cloud.boot("vm1").await;
+    story.place(server, operation, &host).await;
+    let port = story.port(server).await;
+    let heard = Generation(port.generation.0 + 5);
+    let mut report = story.port_report(&port, &host, PortState::Down, heard);
+    report.fault = Some(Fault::new(FaultCode::NetworkNotReady, "It did not work."));
+    let store = story.cloud.store.clone();
+
+    // Somebody who deletes a server of the same host and the same subnet.
+    let mut deletes = store.begin().await.unwrap();
+    hosts::release(&mut deletes, &host, SMALL).await.unwrap();
+    let own = store.clone();
+    let reports = [tokio::spawn(async move {
+        let mut tx = own.begin().await.unwrap();
+        let outcome = reported::port(&mut tx, &report, &report.host, &Context::begin()).await;
+        tx.commit().await.unwrap();
+        outcome
+    })];
+    assert!(wait(&store, &reports).await, "the report did not wait");
+    subnets::lock(&mut deletes, port.subnet).await.unwrap();
+    deletes.commit().await.unwrap();
+    let [reports] = reports;
+    assert_eq!(reports.await.unwrap().unwrap(), Outcome::Recorded);
+    assert_eq!(story.port(server).await.host, None, "another host is tried");
 }

@@ -45,19 +45,18 @@ pub async fn create(
     tx: &mut Tx,
     new: NewFloatingIp,
 ) -> Result<std::result::Result<FloatingIp, OverQuota>> {
-    let Some(subnet) = subnets::of_network(tx.conn(), new.network).await? else {
-        return Err(Error::Conflict(format!(
-            "network {} has no subnet, and so no addresses",
-            new.network
-        )));
-    };
     let holder = new.project.to_string();
     let most = limit(tx.conn(), new.project, Resource::FloatingIp).await?;
     let counted = quotas::Resource::FloatingIps;
     if let Err(over) = quotas::take(tx, &holder, counted, 1, most).await? {
         return Ok(Err(over));
     }
-    subnets::lock(tx, subnet.id).await?;
+    let Some(subnet) = subnets::lock_of_network(tx, new.network).await? else {
+        return Err(Error::Conflict(format!(
+            "network {} has no subnet, and so no addresses",
+            new.network
+        )));
+    };
     let id = match new.address {
         Some(wanted) => insert_at(tx, &new, &subnet, wanted).await?,
         None => insert_anywhere(tx, &new, &subnet).await?,

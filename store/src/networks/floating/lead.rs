@@ -33,10 +33,36 @@ pub async fn lead(
     if before.port == to {
         return Ok(before);
     }
+    change(tx, before, to, context).await
+}
+
+/// Takes a floating IP away from `port`.
+///
+/// # Errors
+/// [`Error::NotFound`] when it is gone; [`Error::Conflict`] when it does not lead to `port`, or not any more.
+pub async fn take_away(
+    tx: &mut Tx,
+    id: FloatingIpId,
+    port: PortId,
+    context: &Context,
+) -> Result<FloatingIp> {
+    let before = locked(tx, id, None).await?;
+    if before.port != Some(port) {
+        return Err(overtaken(&before));
+    }
+    change(tx, before, None, context).await
+}
+
+async fn change(
+    tx: &mut Tx,
+    before: FloatingIp,
+    to: Option<PortId>,
+    context: &Context,
+) -> Result<FloatingIp> {
     let text = "UPDATE floating_ips SET port = $2, updated_at = $3 \
                 WHERE id = $1 AND COALESCE(port, '') = $4";
     let done = sqlx::query(text)
-        .bind(id.to_string())
+        .bind(before.id.to_string())
         .bind(to.map(|port| port.to_string()))
         .bind(Timestamp::now().micros())
         .bind(stands(&before))
@@ -48,7 +74,7 @@ pub async fn lead(
     for port in before.port.into_iter().chain(to) {
         refresh::tell(tx, port, context).await?;
     }
-    get(tx.conn(), id, Scope::Everything).await
+    get(tx.conn(), before.id, Scope::Everything).await
 }
 
 /// Gives a floating IP back. The host of the port that it led to learns of it.
@@ -105,8 +131,9 @@ async fn locked(tx: &mut Tx, id: FloatingIpId, to: Option<PortId>) -> Result<Flo
         ports::get(tx.conn(), port, Scope::Everything).await?;
     }
     let now = get(tx.conn(), id, Scope::Everything).await?;
-    // That the port went meanwhile is no reason to refuse; that it leads elsewhere is.
-    if now.port.is_some() && now.port != before.port {
+    // That the port went meanwhile is no reason to refuse, nor that all is as wished; that it leads
+    // elsewhere is.
+    if now.port.is_some() && now.port != before.port && now.port != to {
         return Err(overtaken(&now));
     }
     Ok(now)

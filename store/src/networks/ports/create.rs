@@ -97,13 +97,12 @@ pub async fn create(tx: &mut Tx, new: NewPort) -> Result<Port> {
             new.network
         )));
     }
-    let Some(subnet) = subnets::of_network(tx.conn(), new.network).await? else {
+    let Some(subnet) = subnets::lock_of_network(tx, new.network).await? else {
         return Err(Error::Conflict(format!(
             "network {} has no subnet; create one first",
             new.network
         )));
     };
-    subnets::lock(tx, subnet.id).await?;
     let id = PortId::random();
     match new.address {
         Some(wanted) => insert_at(tx, id, &new, &subnet, wanted).await?,

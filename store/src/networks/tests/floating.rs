@@ -23,6 +23,7 @@ on_both! {
     a_wanted_address_is_given_out_if_it_is_free
     a_host_learns_what_leads_to_its_ports
     a_move_tells_both_hosts_first_the_one_that_loses
+    what_leads_elsewhere_is_not_taken_away
     a_port_that_goes_takes_the_way_to_it_along
     a_port_of_an_owner_keeps_what_leads_to_it
     a_port_that_goes_while_it_is_led_to_leaves_nothing_astray
@@ -30,7 +31,7 @@ on_both! {
     the_outside_is_made_once_and_is_for_nobodys_ports
 }
 
-fn wish(network: NetworkId, project: ProjectId) -> NewFloatingIp {
+pub(super) fn wish(network: NetworkId, project: ProjectId) -> NewFloatingIp {
     NewFloatingIp {
         project,
         network,
@@ -39,7 +40,7 @@ fn wish(network: NetworkId, project: ProjectId) -> NewFloatingIp {
     }
 }
 
-async fn made(tx: &mut Tx, network: NetworkId, project: ProjectId) -> FloatingIp {
+pub(super) async fn made(tx: &mut Tx, network: NetworkId, project: ProjectId) -> FloatingIp {
     let new = wish(network, project);
     floating::create(tx, new).await.unwrap().unwrap()
 }
@@ -164,7 +165,7 @@ async fn a_wanted_address_is_given_out_if_it_is_free(store: &Store) {
 }
 
 /// A network with a port on each of the hosts.
-async fn ports_on(tx: &mut Tx, project: ProjectId, hosts: &[&HostName]) -> Vec<Port> {
+pub(super) async fn ports_on(tx: &mut Tx, project: ProjectId, hosts: &[&HostName]) -> Vec<Port> {
     let (network, _) = a_network(tx, project, "10.0.0.0/24").await;
     let group = groups::ensure_default(tx, project).await.unwrap();
     let mut bound = Vec::new();
@@ -258,6 +259,32 @@ async fn a_move_tells_both_hosts_first_the_one_that_loses(store: &Store) {
             ]
         );
     }
+}
+
+async fn what_leads_elsewhere_is_not_taken_away(store: &Store) {
+    let mut tx = store.begin().await.unwrap();
+    let project = ProjectId::random();
+    let outside = the_outside(&mut tx, "172.17.1.0/24").await;
+    let host = a_host(&mut tx, "node-1").await;
+    let ports = ports_on(&mut tx, project, &[&host, &host]).await;
+    let held = made(&mut tx, outside.id, project).await;
+    for port in &ports {
+        floating::lead(&mut tx, held.id, Some(port.id), &context())
+            .await
+            .unwrap();
+    }
+    tx.commit().await.unwrap();
+    // Whoever asked had read that it led to the first.
+    let mut tx = store.begin().await.unwrap();
+    let refused = floating::take_away(&mut tx, held.id, ports[0].id, &context()).await;
+    assert!(matches!(refused, Err(Error::Conflict(_))), "{refused:?}");
+    assert!(tx.commit().await.unwrap().is_empty());
+    let now = floating::get(store.pool(), held.id, Scope::Everything).await;
+    assert_eq!(now.unwrap().port, Some(ports[1].id));
+    let mut tx = store.begin().await.unwrap();
+    let taken = floating::take_away(&mut tx, held.id, ports[1].id, &context()).await;
+    assert_eq!(taken.unwrap().port, None);
+    assert_eq!(told(&tx.commit().await.unwrap()).len(), 1);
 }
 
 async fn a_port_that_goes_takes_the_way_to_it_along(store: &Store) {
