@@ -4,7 +4,10 @@ use axum::{extract::State, response::Response};
 use http::StatusCode;
 use serde_json::{Map, Value};
 use skybus_model::id::ImageId;
-use skybus_store::images::{self, Image, NewImage};
+use skybus_store::{
+    identity::projects,
+    images::{self, Image, NewImage},
+};
 
 use super::{describe, view};
 use crate::{
@@ -28,6 +31,7 @@ pub(super) async fn create(
         describe::set(&mut described, &auth, key, value)?;
     }
     let mut tx = app.store.begin().await?;
+    projects::hold(&mut tx, described.project).await?;
     let image = images::create(&mut tx, NewImage { id, described }).await?;
     let location = app.public(&format!("/image/v2/images/{}", image.id));
     let body = view::image(&image);

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use skybus_model::id::{FloatingIpId, NetworkId, SubnetId};
 use skybus_store::{
     Tx,
+    identity::projects,
     networks::{
         FloatingIp,
         floating::{self, NewFloatingIp},
@@ -114,6 +115,7 @@ pub(super) async fn create(
     input::take_fixed(&mut body)?;
     body.done()?;
     let mut tx = app.store.begin().await?;
+    projects::hold(&mut tx, project).await?;
     input::check_network(&mut tx, &auth, network, (subnet, address)).await?;
     let new = NewFloatingIp {
         project,

@@ -3,7 +3,7 @@
 use skybus_model::{Timestamp, id::ProjectId};
 use sqlx::{AnyExecutor, any::AnyRow};
 
-use crate::{Error, Result, Tx, row::Columns};
+use crate::{Engine, Error, Result, Tx, row::Columns};
 
 /// A project.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,11 +146,36 @@ pub async fn update(tx: &mut Tx, project: &Project) -> Result<()> {
     Ok(())
 }
 
+/// Keeps a project from being deleted until the end of this transaction, which makes something that a project
+/// is not deleted with. Called before anything else is locked.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is no such project, or not any more.
+pub async fn hold(tx: &mut Tx, id: ProjectId) -> Result<()> {
+    let text = match tx.engine() {
+        Engine::Sqlite => "SELECT id FROM projects WHERE id = $1",
+        Engine::Postgres => "SELECT id FROM projects WHERE id = $1 FOR KEY SHARE",
+    };
+    sqlx::query(text)
+        .bind(id.to_string())
+        .fetch_optional(tx.conn())
+        .await?
+        .map(|_| ())
+        .ok_or_else(|| Error::NotFound(format!("project {id}")))
+}
+
 /// Removes a project and the roles in it.
 ///
 /// # Errors
 /// [`Error::Conflict`] while it has servers, images or floating IPs: nobody could reach them any more.
 pub async fn delete(tx: &mut Tx, id: ProjectId) -> Result<()> {
+    // What is being made in it counts.
+    if tx.engine() == Engine::Postgres {
+        sqlx::query("SELECT id FROM projects WHERE id = $1 FOR UPDATE")
+            .bind(id.to_string())
+            .fetch_optional(tx.conn())
+            .await?;
+    }
     let left = sqlx::query(
         "SELECT (SELECT COUNT(*) FROM servers WHERE project = $1 AND deleted_at IS NULL) AS servers, \
          (SELECT COUNT(*) FROM images WHERE project = $1 AND deleted_at IS NULL) AS images, \

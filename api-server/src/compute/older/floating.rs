@@ -14,6 +14,7 @@ use skybus_model::{
 };
 use skybus_store::{
     Error as StoreError, Tx, announce,
+    identity::projects,
     networks::{
         FloatingIp, Network, Port, Scope,
         floating::{self, NewFloatingIp},
@@ -152,6 +153,7 @@ pub(crate) async fn create(
     })?;
     let project = auth.project()?;
     let mut tx = app.store.begin().await?;
+    projects::hold(&mut tx, project).await?;
     let new = NewFloatingIp {
         project,
         network: pool.id,

@@ -14,6 +14,7 @@ use skybus_model::{
 use skybus_store::{
     Tx,
     compute::quotas::{self, OverQuota, Resource},
+    identity::projects,
     lifecycle::accept::boot as begin_boot,
     networks::{NewPort, Scope, groups, ports},
     outbox,
@@ -55,6 +56,7 @@ pub(crate) async fn create(
     }
     let plan = plan::make(&app, &auth, &boot).await?;
     let mut tx = app.store.begin().await?;
+    projects::hold(&mut tx, plan.project).await?;
     let count = take_quota(&mut tx, &plan, &boot).await?;
     let groups = match plan.groups.as_slice() {
         [] => vec![groups::ensure_default(&mut tx, plan.project).await?.id],

@@ -1,11 +1,14 @@
 //! A server's life as its owner sees it.
 
+use std::sync::Arc;
+
 use http::Method;
 use serde_json::{Value, json};
 use skybus_model::{operation::Hop, server::VmState};
-use skybus_store::{hops, operations};
+use skybus_store::{hops, identity::projects, operations};
 
 use super::{cloud::Cloud, on_both};
+use crate::testing::TestApp;
 
 on_both! {
     a_boot_is_accepted_whole
@@ -343,4 +346,16 @@ async fn an_operator_can_reset_a_state(cloud: &Cloud) {
         cloud.get("/limits").await.body["limits"]["absolute"]["totalInstancesUsed"],
         0
     );
+}
+
+#[tokio::test]
+async fn nothing_boots_in_a_project_that_goes() {
+    let cloud = Arc::new(Cloud::on(TestApp::postgres().await).await);
+    let mut goes = cloud.store().begin().await.unwrap();
+    // It has an image, so this is refused in the end.
+    let refused = projects::delete(&mut goes, cloud.eve_project).await;
+    assert!(refused.is_err());
+    let asked = cloud.clone();
+    let boots = async move { asked.boot(&asked.eve, json!({})).await };
+    cloud.test.held_up(boots, async || drop(goes)).await;
 }

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use skybus_model::id::PortId;
-use skybus_store::networks::{Scope, ports};
+use skybus_store::{
+    identity::projects,
+    networks::{Scope, ports},
+};
 
 use super::*;
 use crate::testing::DEMO;
@@ -393,4 +396,29 @@ async fn one_is_led_and_described_while_its_port_goes() {
     let led = app.held_up(led, then).await;
     assert_eq!(led.status, StatusCode::OK, "{:?}", led.body);
     assert_eq!(led.body["floatingip"]["description"], "db");
+}
+
+#[tokio::test]
+async fn nothing_is_made_in_a_project_that_goes() {
+    let app = Arc::new(TestApp::postgres().await);
+    let project = app.another_tenant().await;
+    let token = app.login("eve", DEMO, "eves").await;
+    let network = outside(&app, &token).await;
+    let image = json!({ "name": "small", "disk_format": "raw", "container_format": "bare" });
+    for (path, body) in [
+        (
+            "/network/v2.0/floatingips",
+            json!({ "floatingip": { "floating_network_id": network } }),
+        ),
+        ("/compute/v2.1/os-floating-ips", json!({ "pool": "public" })),
+        ("/image/v2/images", image),
+    ] {
+        let mut goes = app.store().begin().await.unwrap();
+        // Refused in the end when it has what was made before; only then are others free to make more.
+        let _refused_or_not = projects::delete(&mut goes, project).await;
+        let (asked, user) = (app.clone(), token.clone());
+        let made = async move { asked.ask(&user, Method::POST, path, body).await };
+        let made = app.held_up(made, async || drop(goes)).await;
+        assert!(made.status.is_success(), "{path}: {:?}", made.body);
+    }
 }

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     Error,
+    identity::{Domain, Project, domains, projects},
     networks::{
         floating, refresh,
         rules::{self, NewRule},
@@ -153,4 +154,61 @@ async fn nobody_gets_an_address_of_an_outside_that_goes() {
     let [gets] = gets;
     let refused = gets.await.unwrap();
     assert!(matches!(refused, Err(Error::Conflict(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_project_stays_while_something_is_made_in_it() {
+    let test = TestStore::postgres().await;
+    let store = &test.store;
+    let mut tx = store.begin().await.unwrap();
+    let outside = the_outside(&mut tx, "172.17.1.0/24").await;
+    let project = Project {
+        id: ProjectId::random(),
+        domain: domains::DEFAULT.to_owned(),
+        name: "p".to_owned(),
+        description: String::new(),
+        enabled: true,
+        created_at: Timestamp::now(),
+    };
+    let domain = Domain {
+        id: domains::DEFAULT.to_owned(),
+        name: "Default".to_owned(),
+        description: String::new(),
+        enabled: true,
+    };
+    domains::ensure(&mut tx, &domain).await.unwrap();
+    projects::insert(&mut tx, &project).await.unwrap();
+    tx.commit().await.unwrap();
+
+    let mut gets = store.begin().await.unwrap();
+    projects::hold(&mut gets, project.id).await.unwrap();
+    let held = made(&mut gets, outside.id, project.id).await;
+    let (id, own) = (project.id, store.clone());
+    let gone = [tokio::spawn(async move {
+        let mut tx = own.begin().await.unwrap();
+        projects::delete(&mut tx, id).await
+    })];
+    assert!(wait(store, &gone).await, "the delete did not wait");
+    gets.commit().await.unwrap();
+    let [gone] = gone;
+    let refused = gone.await.unwrap();
+    assert!(matches!(refused, Err(Error::Conflict(_))), "{refused:?}");
+
+    let mut tx = store.begin().await.unwrap();
+    floating::delete(&mut tx, held.id, &context())
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let mut goes = store.begin().await.unwrap();
+    projects::delete(&mut goes, project.id).await.unwrap();
+    let (id, own) = (project.id, store.clone());
+    let holds = [tokio::spawn(async move {
+        let mut tx = own.begin().await.unwrap();
+        projects::hold(&mut tx, id).await
+    })];
+    assert!(wait(store, &holds).await, "the other did not wait");
+    goes.commit().await.unwrap();
+    let [holds] = holds;
+    let missing = holds.await.unwrap();
+    assert!(matches!(missing, Err(Error::NotFound(_))), "{missing:?}");
 }
