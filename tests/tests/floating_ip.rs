@@ -30,7 +30,7 @@ fn a_machine_is_reached_from_outside_while_it_has_an_address_there() -> Result<(
     boot(&cloud, &image, &key)?;
 
     cloud.skybus(&["floating-ip-create", "public"])?.ok()?;
-    let address = &address(&cloud)?;
+    let address = &the_floating_ip(&cloud)?;
     cloud.skybus(&["add-floating-ip", "vm1", address])?.ok()?;
     let rule = [&["secgroup-add-rule"], &LOGINS[..]].concat();
     cloud.skybus(&rule)?.ok()?;
@@ -54,7 +54,7 @@ fn a_machine_is_reached_from_outside_while_it_has_an_address_there() -> Result<(
     ensure!(left.as_array().is_some_and(Vec::is_empty), "{left}");
 
     cloud.skybus(&["floating-ip-create"])?.ok()?;
-    let another = address(&cloud)?;
+    let another = the_floating_ip(&cloud)?;
     cloud.skybus(&["add-floating-ip", "vm1", &another])?.ok()?;
     reached(&outside, &another, &key, "true")?;
     cloud.down(&["--purge"])?;
@@ -99,8 +99,7 @@ fn boot(cloud: &Cloud, image: &Path, key: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The one floating IP.
-fn address(cloud: &Cloud) -> Result<String> {
+fn the_floating_ip(cloud: &Cloud) -> Result<String> {
     let all = cloud.skybus(&["-f", "json", "floating-ip-list"])?.json()?;
     let address = all[0]["floating_ip_address"].as_str();
     address.map(str::to_owned).with_context(|| all.to_string())
