@@ -64,8 +64,8 @@ pub trait Ledger: Sync {
     /// Why it cannot be written or read.
     type Error: std::error::Error + Send + Sync + 'static;
 
-    /// Writes down that this process is about to remove this queue, unless it was going to already. Nothing
-    /// when another process is at it.
+    /// Writes down that this process is about to remove this queue. What it wrote down before and has not
+    /// finished stays, and is the answer. Nothing when another process is at it.
     fn begin(
         &self,
         queue: &str,
@@ -140,12 +140,14 @@ pub async fn renew<L: Ledger>(
     queue: &str,
 ) -> Result<(), Error<L::Error>> {
     let shape = management.shape(queue).await?;
-    let begun = ledger.begin(queue, shape).await.map_err(Error::Ledger)?;
-    let Some(renewal) = begun else {
+    let begun = ledger.begin(queue, shape.clone()).await;
+    let Some(renewal) = begun.map_err(Error::Ledger)? else {
         return Ok(());
     };
-    // While another process was at it, what was read was half of it.
-    if management.shape(queue).await? != renewal.shape {
+    // While another process was at it, what was read was half of it. What was written down in an earlier
+    // attempt is the whole, and what that attempt left behind is half of it.
+    let is_new = renewal.shape == shape;
+    if is_new && management.shape(queue).await? != shape {
         return ledger.finish(&renewal).await.map_err(Error::Ledger);
     }
     let made = async {

@@ -22,15 +22,20 @@ use tokio_util::sync::CancellationToken;
 
 use crate::stage::{SOON, host, remove};
 
-/// Notes in memory. They outlive the processes that write them, as a database does.
+/// Notes in memory, each with the process that wrote it. They outlive processes, as a database does.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
-    open: Mutex<Vec<Renewal>>,
+    open: Mutex<Vec<(&'static str, Renewal)>>,
     /// Whoever writes one dies right afterwards.
     deadly: AtomicBool,
 }
 
 impl Notes {
+    /// As this process sees them, in all of its lives.
+    pub(crate) const fn of(&self, who: &'static str) -> Pen<'_> {
+        Pen { notes: self, who }
+    }
+
     fn open(&self) -> usize {
         self.open.lock().unwrap().len()
     }
@@ -45,7 +50,14 @@ impl Notes {
     }
 }
 
-impl Ledger for Notes {
+/// One process's hand.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pen<'a> {
+    notes: &'a Notes,
+    who: &'static str,
+}
+
+impl Ledger for Pen<'_> {
     type Error = Infallible;
 
     async fn begin(&self, queue: &str, shape: Shape) -> Result<Option<Renewal>, Infallible> {
@@ -54,24 +66,28 @@ impl Ledger for Notes {
             shape,
         };
         {
-            let mut open = self.open.lock().unwrap();
-            if open.iter().any(|open| open.queue == queue) {
-                return Ok(None);
+            let mut open = self.notes.open.lock().unwrap();
+            if let Some((who, open)) = open.iter().find(|(_, open)| open.queue == queue) {
+                return Ok(Some(open.clone()).filter(|_| *who == self.who));
             }
-            open.push(renewal.clone());
+            open.push((self.who, renewal.clone()));
         }
-        if self.deadly.load(Ordering::Relaxed) {
+        if self.notes.deadly.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
         }
         Ok(Some(renewal))
     }
 
     async fn unfinished(&self) -> Result<Vec<Renewal>, Infallible> {
-        Ok(self.open.lock().unwrap().clone())
+        // Whoever asks comes late enough to take over what others left.
+        let mut open = self.notes.open.lock().unwrap();
+        open.iter_mut().for_each(|(who, _)| *who = self.who);
+        Ok(open.iter().map(|(_, renewal)| renewal.clone()).collect())
     }
 
     async fn finish(&self, renewal: &Renewal) -> Result<(), Infallible> {
-        self.open.lock().unwrap().retain(|open| open != renewal);
+        let mut open = self.notes.open.lock().unwrap();
+        open.retain(|(who, open)| *who != self.who || open != renewal);
         Ok(())
     }
 }
@@ -90,8 +106,9 @@ async fn joined(broker: &Broker, name: &str) -> (HostName, String, Management) {
 /// Dies after it has written down that it is about to remove the queue.
 async fn dies(notes: &Notes, management: &Management, queue: &str) {
     notes.deadly.store(true, Ordering::Relaxed);
+    let pen = notes.of("a");
     tokio::select! {
-        done = headless::renew(management, notes, queue) => panic!("it lived: {done:?}"),
+        done = headless::renew(management, &pen, queue) => panic!("it lived: {done:?}"),
         () = async { while notes.open() == 0 { sleep(Duration::from_millis(10)).await } } => {}
     }
     notes.deadly.store(false, Ordering::Relaxed);
@@ -99,11 +116,17 @@ async fn dies(notes: &Notes, management: &Management, queue: &str) {
 
 /// Whoever comes next goes on with it, and the queue takes commands again.
 async fn next_life(broker: &Broker, notes: &Notes, management: &Management, node: &HostName) {
-    let token = CancellationToken::new();
+    let (token, pen) = (CancellationToken::new(), notes.of("a"));
     tokio::select! {
-        () = headless::mend(management, notes, token.clone()) => panic!("it ended"),
+        () = headless::mend(management, &pen, token.clone()) => panic!("it ended"),
         () = notes.all_finished() => {}
     }
+    takes_commands(broker, node).await;
+    token.cancel();
+}
+
+async fn takes_commands(broker: &Broker, node: &HostName) {
+    let token = CancellationToken::new();
     let api = broker
         .bus(Service::Api, node.as_str(), &token)
         .await
@@ -137,13 +160,32 @@ async fn a_queue_that_was_made_again_and_not_bound_is_bound_by_the_next_process(
     let (node, queue, management) = joined(broker, "renewed-2").await;
     let notes = Notes::default();
     dies(&notes, &management, &queue).await;
-    let mut agent = topology::agent(Service::Compute, &node, std::slice::from_ref(&node));
+    unbind(&management, &node).await;
+    next_life(broker, &notes, &management, &node).await;
+}
+
+/// As a renewal that stopped half way leaves it.
+async fn unbind(management: &Management, node: &HostName) {
+    let mut agent = topology::agent(Service::Compute, node, std::slice::from_ref(node));
     management.withdraw(&agent).await.unwrap();
     for queue in &mut agent.queues {
         queue.bindings.clear();
     }
     management.declare(&agent).await.unwrap();
-    next_life(broker, &notes, &management, &node).await;
+}
+
+/// It is without a leader again before its renewal was ended, so the looks find it.
+#[tokio::test]
+async fn a_queue_that_was_made_by_half_and_is_lost_again_gets_its_bindings_from_the_note() {
+    let broker = Broker::shared().await.unwrap();
+    let (node, queue, management) = joined(broker, "renewed-4").await;
+    let notes = Notes::default();
+    dies(&notes, &management, &queue).await;
+    unbind(&management, &node).await;
+    let again = headless::renew(&management, &notes.of("a"), &queue).await;
+    assert!(again.is_ok(), "{again:?}");
+    assert_eq!(notes.open(), 0);
+    takes_commands(broker, &node).await;
 }
 
 #[tokio::test]
@@ -162,9 +204,10 @@ async fn a_queue_is_removed_only_after_that_was_written_down_and_is_as_it_was_af
     notes.open.lock().unwrap().clear();
 
     // Two at once: one of them does it.
+    let (a, b) = (notes.of("a"), notes.of("b"));
     let (one, other) = tokio::join!(
-        headless::renew(&management, &notes, &queue),
-        headless::renew(&management, &notes, &queue)
+        headless::renew(&management, &a, &queue),
+        headless::renew(&management, &b, &queue)
     );
     // The other may have found the queue removed: then it has written nothing down.
     assert!(one.is_ok() || other.is_ok(), "{one:?} {other:?}");
