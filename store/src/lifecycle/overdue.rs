@@ -50,6 +50,8 @@ pub async fn look_after(tx: &mut Tx, due: &Operation, caretaker: Caretaker<'_>) 
     // The server first, as everywhere: its row is the lock. What was read before may be old.
     let mut server = servers::load(tx, due.server).await?;
     let mut operation = operations::load(tx, due.id).await?;
+    // A clock that was far ahead, and was set back, must not put the end off for as long.
+    operation.deadline = operation.deadline.min(now.after(operation.kind.deadline()));
     if operation.step.ended() || !operation.is_due(now) {
         return Ok(Done::Nothing);
     }

@@ -32,6 +32,7 @@ on_both! {
     a_host_that_lost_its_journal
     a_guest_of_nobody
     what_a_wrong_clock_put_off_is_looked_after
+    a_deadline_that_a_wrong_clock_gave_goes_when_the_clock_is_right
 }
 
 async fn look_after(
@@ -317,4 +318,27 @@ async fn what_a_wrong_clock_put_off_is_looked_after(story: Story) {
     assert!(due.is_empty());
     let row = story.operations(server).await.remove(0);
     assert!(row.wake_at.since(now) < std::time::Duration::from_secs(600));
+}
+
+/// The clock was a year ahead for a while, was forgiven that, and was set back.
+async fn a_deadline_that_a_wrong_clock_gave_goes_when_the_clock_is_right(story: Story) {
+    let (server, operation) = story.cloud.boot("vm1").await;
+    let a = story.a.clone();
+    story.place(server, operation, &a).await;
+    let year = std::time::Duration::from_secs(365 * 24 * 3600);
+    let wrong = Timestamp::now().after(year);
+    absence::clock_was_set(&story.cloud.store, year, wrong)
+        .await
+        .unwrap();
+    let due = operations::due(&story.cloud.store, Timestamp::now(), 10)
+        .await
+        .unwrap();
+    assert!(due[0].deadline > wrong);
+    let done = look_after(&story, operation, |_| {}).await;
+    assert_eq!(done, Done::SentAgain);
+    let row = story.operations(server).await.remove(0);
+    assert!(row.deadline <= Timestamp::now().after(row.kind.deadline()));
+    // From then on it stands.
+    look_after(&story, operation, |_| {}).await;
+    assert_eq!(story.operations(server).await.remove(0).deadline, row.deadline);
 }
