@@ -211,18 +211,41 @@ pub async fn load(tx: &mut Tx, id: OperationId) -> Result<Operation> {
         .ok_or_else(|| Error::NotFound(format!("operation {id}")))
 }
 
-/// The operations of a server that have not ended. Load the server first: its row is the lock.
+/// The operations of a server that have not ended, locked: what is added to all of them ([`lock_open`]) comes
+/// before or after the change. Load the server first, as everywhere.
 ///
 /// # Errors
 /// [`Error::Broken`] when the database fails.
 pub async fn open_of(tx: &mut Tx, server: ServerId) -> Result<Vec<Operation>> {
-    sqlx::query("SELECT * FROM operations WHERE server = $1 AND ended_at IS NULL ORDER BY id")
+    let sql = match tx.engine() {
+        Engine::Sqlite => {
+            "SELECT * FROM operations WHERE server = $1 AND ended_at IS NULL ORDER BY id"
+        }
+        Engine::Postgres => {
+            "SELECT * FROM operations WHERE server = $1 AND ended_at IS NULL ORDER BY id FOR UPDATE"
+        }
+    };
+    sqlx::query(sql)
         .bind(server.to_string())
         .fetch_all(tx.conn())
         .await?
         .iter()
         .map(read)
         .collect()
+}
+
+/// Locks all operations that have not ended, one after the other as [`open_of`] does: whoever changes many of
+/// them with one statement would lock them in any order, and run into those who change two.
+///
+/// # Errors
+/// [`Error::Broken`] when the database fails.
+pub(crate) async fn lock_open(tx: &mut Tx) -> Result<()> {
+    if tx.engine() == Engine::Postgres {
+        sqlx::query("SELECT id FROM operations WHERE ended_at IS NULL ORDER BY id FOR UPDATE")
+            .execute(tx.conn())
+            .await?;
+    }
+    Ok(())
 }
 
 /// All operations of a server, oldest first.

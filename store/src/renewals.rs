@@ -8,7 +8,7 @@ use std::time::Duration;
 use skybus_model::{HostName, Timestamp, message::Service, operation::Step};
 use sqlx::any::AnyRow;
 
-use crate::{Result, Store, Tx, networks::ports::ACTIVE, row::Columns};
+use crate::{Result, Store, Tx, networks::ports::ACTIVE, operations, row::Columns};
 
 /// Longer than any attempt may take: whoever has not ended it by then has died.
 const ORPHAN_AFTER: Duration = Duration::from_secs(90);
@@ -128,6 +128,7 @@ async fn adopt(store: &Store, renewal: &Renewal, who: &str, now: Timestamp) -> R
 /// # Errors
 /// [`crate::Error::Broken`] when the database fails.
 pub async fn finish(tx: &mut Tx, queue: &str, who: &str, carried: &Carried) -> Result<()> {
+    operations::lock_open(tx).await?;
     for (service, host) in &carried.commands {
         wake(
             tx,

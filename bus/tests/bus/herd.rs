@@ -49,7 +49,9 @@ async fn fifty_agents_come_back_to_their_broker_and_hear_what_was_sent_meanwhile
 
     let management = broker.management().unwrap();
     let mending = token.clone();
-    tokio::spawn(async move { headless::mend(&management, &Notes::default().of("a"), mending).await });
+    tokio::spawn(
+        async move { headless::mend(&management, &Notes::default().of("a"), mending).await },
+    );
 
     broker.kill().await.unwrap();
     broker.restart().await.unwrap();

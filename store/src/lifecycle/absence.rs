@@ -9,12 +9,17 @@
 
 use std::time::Duration;
 
-use skybus_model::{Timestamp, message::heartbeat::DOWN_AFTER};
+use skybus_model::{
+    Timestamp,
+    message::heartbeat::{BEAT_EVERY, DOWN_AFTER},
+};
 
 use crate::{Engine, Result, Store, Tx, operations, row::Columns};
 
 /// So long after the last note whoever noted it is dead or back, and has left the absence to the others.
 const NOTED_LAST: Duration = Duration::from_secs(15);
+/// What is shorter silences nobody: a connection that comes and goes must not stop all looking after.
+const SILENCES: Duration = BEAT_EVERY;
 
 /// What an absence came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,9 +85,11 @@ pub async fn over(store: &Store, witness: Witness, now: Timestamp) -> Result<Opt
         .bind(now.micros())
         .execute(tx.conn())
         .await?;
-    let operations = forgive(&mut tx, since, now).await?;
-    tx.commit().await?;
     let away = now.since(since);
+    // Nobody is looked after before it can be known who is silent.
+    let not_before = (away > SILENCES).then(|| now.after(DOWN_AFTER));
+    let operations = forgive(&mut tx, (since, now), not_before).await?;
+    tx.commit().await?;
     Ok(Some(Forgiven { away, operations }))
 }
 
@@ -104,26 +111,33 @@ pub async fn clock_was_set(store: &Store, ahead: Duration, now: Timestamp) -> Re
         now.micros()
             .saturating_sub(Timestamp(0).after(ahead).micros()),
     );
-    let operations = forgive(&mut tx, before, now).await?;
+    let not_before = Some(now.after(DOWN_AFTER));
+    let operations = forgive(&mut tx, (before, now), not_before).await?;
     tx.commit().await?;
     Ok(operations)
 }
 
 /// Gives every open operation the time from `since` to `now`, in which no message could leave. What was
-/// accepted meanwhile has missed less of it.
-async fn forgive(tx: &mut Tx, since: Timestamp, now: Timestamp) -> Result<u64> {
+/// accepted meanwhile has missed less of it. `not_before` is when the first of them is looked after, if that is
+/// to wait.
+async fn forgive(
+    tx: &mut Tx,
+    (since, now): (Timestamp, Timestamp),
+    not_before: Option<Timestamp>,
+) -> Result<u64> {
     let since = since.min(now);
-    // Nor is anybody looked after before it can be known who is silent, or later than anybody would be.
-    let patience = now.after(DOWN_AFTER);
+    operations::lock_open(tx).await?;
+    // What is further ahead than anybody is put off was written by a clock that was wrong.
     let done = sqlx::query(
         "UPDATE operations SET deadline = deadline + CASE WHEN started_at >= $2 THEN 0 \
          WHEN started_at > $1 THEN $2 - started_at ELSE $2 - $1 END, \
-         wake_at = CASE WHEN wake_at < $3 OR wake_at > $4 THEN $3 ELSE wake_at END WHERE ended_at IS NULL",
+         wake_at = CASE WHEN wake_at < $3 AND $5 = 1 OR wake_at > $4 THEN $3 ELSE wake_at END WHERE ended_at IS NULL",
     )
     .bind(since.micros())
     .bind(now.micros())
-    .bind(patience.micros())
+    .bind(not_before.unwrap_or(now).micros())
     .bind(now.after(operations::LONGEST_WAIT).micros())
+    .bind(i64::from(not_before.is_some()))
     .execute(tx.conn())
     .await?;
     Ok(done.rows_affected())

@@ -240,14 +240,15 @@ pub async fn port(
         Err(Error::NotFound(_)) => return Ok(Outcome::NotTheirs),
         Err(error) => return Err(error),
     };
-    let server = match port.server {
-        Some(server) => Some(servers::load(tx, server).await?),
-        None => None,
-    };
+    // Then its operations, and only then hosts, subnets and ports.
+    let (mut open, mut of) = (Vec::new(), None);
+    if let Some(server) = port.server {
+        of = servers::load(tx, server).await?.host;
+        open = operations::open_of(tx, server).await?;
+    }
     let is_behind = report.generation > port.generation;
     // A boot that fails gives its claim back, and hosts are locked before subnets.
-    if let (true, Some(_), Some(host)) = (is_behind, &report.fault, server.and_then(|row| row.host))
-    {
+    if let (true, Some(_), Some(host)) = (is_behind, &report.fault, of) {
         hosts::lock(tx, &host).await?;
     }
     if report.state == PortState::Absent || is_behind {
@@ -265,7 +266,6 @@ pub async fn port(
     let Some(id) = port.server else {
         return Ok(Outcome::Recorded);
     };
-    let open = operations::open_of(tx, id).await?;
     if let Some(operation) = open.iter().find(|one| Some(one.id) == report.operation) {
         hops::add(tx, operation.id, &report.hops).await?;
     }

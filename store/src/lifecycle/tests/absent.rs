@@ -12,7 +12,7 @@ use super::{Story, on_both};
 use crate::{
     Store,
     lifecycle::absence::{Witness, note, over},
-    operations::Operation,
+    operations::{self, Operation},
 };
 
 on_both! {
@@ -22,6 +22,7 @@ on_both! {
     what_nobody_lives_to_end_is_ended_by_those_who_had_the_broker
     what_was_accepted_meanwhile_missed_less_of_it
     where_the_database_was_away_as_well_it_is_forgiven_too
+    a_connection_that_comes_and_goes_puts_nothing_off
 }
 
 fn second(from: Timestamp, count: u64) -> Timestamp {
@@ -139,4 +140,54 @@ async fn where_the_database_was_away_as_well_it_is_forgiven_too(story: Story) {
     assert_eq!(ended(store, missed, second(now, 51)).await, None);
     let after = story.boot(ids).await;
     assert_eq!(after.deadline.since(before.deadline).as_secs(), 30);
+}
+
+async fn a_connection_that_comes_and_goes_puts_nothing_off(story: Story) {
+    let (store, now) = (&story.cloud.store, Timestamp::now());
+    let ids = story.accepted(now, 0).await;
+    let before = story.boot(ids).await;
+    for count in 1..100 {
+        let (lost, back) = (second(now, count * 6), second(now, count * 6 + 1));
+        note(store, lost, lost).await.unwrap();
+        assert_eq!(ended(store, Witness::Missed(lost), back).await, Some(1));
+    }
+    let after = story.boot(ids).await;
+    assert_eq!(after.wake_at, before.wake_at);
+    assert_eq!(after.deadline.since(before.deadline).as_secs(), 99);
+}
+
+/// SQLite has one writer.
+#[tokio::test]
+async fn what_is_forgiven_while_an_operation_is_changed_is_not_lost_on_postgresql() {
+    let test = crate::testing::TestStore::postgres().await;
+    let story = Story::begin(&test).await;
+    let (store, now) = (story.cloud.store.clone(), Timestamp::now());
+    let ids = story.accepted(now, 0).await;
+    let before = story.boot(ids).await;
+    let mut tx = store.begin().await.unwrap();
+    crate::servers::load(&mut tx, ids.0).await.unwrap();
+    let mut open = operations::open_of(&mut tx, ids.0).await.unwrap();
+    let forgiving = {
+        let (store, missed) = (store.clone(), Witness::Missed(now));
+        tokio::spawn(async move { ended(&store, missed, second(now, 60)).await })
+    };
+    let waits = "SELECT COUNT(*) FROM pg_stat_activity \
+                 WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    loop {
+        let waiting: i64 = sqlx::query_scalar(waits)
+            .fetch_one(store.pool())
+            .await
+            .unwrap();
+        if waiting > 0 || forgiving.is_finished() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    open[0].attempts += 1;
+    operations::save(&mut tx, &open[0]).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(forgiving.await.unwrap(), Some(60));
+    let after = story.boot(ids).await;
+    assert_eq!(after.attempts, before.attempts + 1);
+    assert_eq!(after.deadline.since(before.deadline).as_secs(), 60);
 }

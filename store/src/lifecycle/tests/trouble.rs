@@ -340,5 +340,8 @@ async fn a_deadline_that_a_wrong_clock_gave_goes_when_the_clock_is_right(story: 
     assert!(row.deadline <= Timestamp::now().after(row.kind.deadline()));
     // From then on it stands.
     look_after(&story, operation, |_| {}).await;
-    assert_eq!(story.operations(server).await.remove(0).deadline, row.deadline);
+    assert_eq!(
+        story.operations(server).await.remove(0).deadline,
+        row.deadline
+    );
 }
