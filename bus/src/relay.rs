@@ -5,6 +5,8 @@
 //! sent. A row is removed only when its message was routed and confirmed, so a message may leave twice
 //! but never not at all.
 
+mod unconfirmed;
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -24,6 +26,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
+use self::unconfirmed::Unconfirmed;
 use crate::{Bus, SendError};
 
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -61,6 +64,25 @@ struct Stuck {
     next: Instant,
 }
 
+/// What is not to be tried now.
+#[derive(Default)]
+struct Waits {
+    stuck: HashMap<MessageId, Stuck>,
+    unconfirmed: Unconfirmed,
+}
+
+impl Waits {
+    fn is_due(&self, row: &Outgoing, now: Instant) -> bool {
+        let stuck = self.stuck.get(&row.id);
+        stuck.is_none_or(|stuck| stuck.next <= now) && !self.unconfirmed.holds(row, now.into_std())
+    }
+
+    fn rows(&self) -> u32 {
+        let rows = self.stuck.len() + self.unconfirmed.held();
+        u32::try_from(rows).unwrap_or(u32::MAX)
+    }
+}
+
 impl<O: Outbox> Relay<O> {
     /// A relay between this outbox and this bus. It does nothing until it is [run](Self::run).
     #[must_use]
@@ -92,7 +114,7 @@ impl<O: Outbox> Relay<O> {
             error!("the relay runs already");
             return;
         };
-        let mut stuck = HashMap::new();
+        let mut waits = Waits::default();
         let mut sweep = interval(SWEEP_EVERY);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -104,14 +126,15 @@ impl<O: Outbox> Relay<O> {
                         let Ok(more) = pushed.try_recv() else { break };
                         rows.extend(more);
                     }
-                    self.relay(rows, &mut stuck).await;
+                    rows.retain(|row| !waits.unconfirmed.concerns(row));
+                    self.relay(rows, &mut waits).await;
                 }
-                _ = sweep.tick() => self.sweep(&mut stuck).await,
+                _ = sweep.tick() => self.sweep(&mut waits).await,
             }
         }
     }
 
-    async fn sweep(&self, stuck: &mut HashMap<MessageId, Stuck>) {
+    async fn sweep(&self, waits: &mut Waits) {
         if !self.bus.connected() || self.bus.blocked() {
             return;
         }
@@ -121,7 +144,7 @@ impl<O: Outbox> Relay<O> {
                 .saturating_sub(LEFT_BEHIND.as_micros() as i64),
         );
         loop {
-            let most = BATCH.saturating_add(u32::try_from(stuck.len()).unwrap_or(u32::MAX));
+            let most = BATCH.saturating_add(waits.rows());
             let rows = match self.outbox.unsent(before, most).await {
                 Ok(rows) => rows,
                 Err(error) => {
@@ -134,38 +157,48 @@ impl<O: Outbox> Relay<O> {
             };
             metrics::gauge!("skybus_bus_outbox_waiting").set(rows.len() as f64);
             let full = rows.len() >= most as usize;
-            stuck.retain(|id, _| rows.iter().any(|row| row.id == *id));
+            waits
+                .stuck
+                .retain(|id, _| rows.iter().any(|row| row.id == *id));
             let now = Instant::now();
-            let due: Vec<_> = rows
+            let more_wait = waits.unconfirmed.look(&rows, !full, now.into_std());
+            // What may not be confirmed again leaves last.
+            let (doubtful, due): (Vec<_>, Vec<_>) = rows
                 .into_iter()
-                .filter(|row| stuck.get(&row.id).is_none_or(|stuck| stuck.next <= now))
-                .collect();
-            if due.is_empty() || !self.relay(due, stuck).await || !full {
+                .filter(|row| waits.is_due(row, now))
+                .partition(|row| waits.unconfirmed.concerns(row));
+            let nothing = due.is_empty() && doubtful.is_empty();
+            let go_on = if nothing {
+                more_wait
+            } else {
+                self.relay(due, waits).await && self.relay(doubtful, waits).await
+            };
+            if !go_on || !full {
                 return;
             }
         }
     }
 
     /// Sends these and removes what arrived. Whether there is any point in going on.
-    async fn relay(&self, rows: Vec<Outgoing>, stuck: &mut HashMap<MessageId, Stuck>) -> bool {
+    async fn relay(&self, rows: Vec<Outgoing>, waits: &mut Waits) -> bool {
         for row in &rows {
             fault::hit(Point::RelayBeforePublish, &row.kind);
         }
         let results = self.bus.send(&rows).await;
-        let mut arrived = Vec::with_capacity(rows.len());
+        let (mut confirmed, mut unconfirmed) = (Vec::with_capacity(rows.len()), Vec::new());
         let mut reachable = true;
         for (row, result) in rows.iter().zip(results) {
             match result {
                 Ok(()) => {
                     fault::hit(Point::RelayConfirmed, &row.kind);
-                    stuck.remove(&row.id);
-                    arrived.push(row.id);
+                    waits.stuck.remove(&row.id);
+                    confirmed.push(row);
                 }
                 Err(
                     error @ (SendError::Unroutable { .. }
                     | SendError::Refused { .. }
                     | SendError::Forbidden { .. }),
-                ) => note(stuck, row, &error),
+                ) => note(&mut waits.stuck, row, &error),
                 Err(
                     error @ (SendError::Unconfirmed
                     | SendError::Blocked
@@ -174,9 +207,15 @@ impl<O: Outbox> Relay<O> {
                 ) => {
                     reachable = false;
                     debug!(id = %row.id, %error, "not sent yet");
+                    if error == SendError::Unconfirmed {
+                        unconfirmed.push(row);
+                    }
                 }
             }
         }
+        let now = std::time::Instant::now();
+        waits.unconfirmed.tried(&confirmed, &unconfirmed, now);
+        let arrived: Vec<_> = confirmed.iter().map(|row| row.id).collect();
         if !arrived.is_empty()
             && let Err(error) = self.outbox.sent(&arrived).await
         {
@@ -186,7 +225,7 @@ impl<O: Outbox> Relay<O> {
                 "sent rows could not be removed"
             );
         }
-        for row in rows.iter().filter(|row| arrived.contains(&row.id)) {
+        for row in confirmed {
             fault::hit(Point::RelayMarked, &row.kind);
         }
         reachable

@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
-use skybus_bus::{Subscription, Verdict, journal::Journal, relay::Relay, testing::Broker};
+use skybus_bus::{
+    Subscription, Verdict, journal::Journal, relay::Relay, testing::Broker, topology,
+};
 use skybus_model::{
     Timestamp,
     id::MessageId,
@@ -119,5 +121,60 @@ async fn rows_for_a_host_that_is_gone_keep_nobody_elses_from_leaving() {
         .await
         .expect("the row behind the stuck ones never leaves");
     assert_eq!(rows.0.lock().unwrap().len(), 700, "what was not sent stays");
+    token.cancel();
+}
+
+/// As where the majority of its nodes is away. Nobody is judged by their silence before messages have come
+/// and gone for ten seconds, and each attempt costs a connection.
+#[tokio::test]
+async fn a_queue_that_confirms_nothing_leaves_the_connection_well_for_long_enough() {
+    let broker = Broker::start().await.unwrap();
+    let token = CancellationToken::new();
+    let api = broker.bus(Service::Api, "silence", &token).await.unwrap();
+    let (silent, other) = (host("silent-node"), host("other-node"));
+    for node in [&silent, &other] {
+        let hosts = std::slice::from_ref(node);
+        broker
+            .join_account(Service::Compute, node, hosts)
+            .await
+            .unwrap();
+    }
+    let queue = topology::names::command_queue(Service::Compute, &silent);
+    // Whoever leads it hears nothing any more.
+    let suspend = format!("sys:suspend(whereis('skybus_{queue}')).");
+    broker.control(&["eval", &suspend]).await.unwrap();
+
+    let rows = Arc::new(Rows::default());
+    let add = |mut row: Outgoing| {
+        row.at = Timestamp(1);
+        rows.0.lock().unwrap().push(row);
+    };
+    // More than a batch, and always new ones.
+    (0..300).for_each(|_| add(remove(&silent)));
+    tokio::spawn(Relay::new(api.clone(), rows.clone()).run(token.clone()));
+    let first = *api.on_reconnect().borrow();
+    let well = async {
+        loop {
+            let reconnects = *api.on_reconnect().borrow();
+            let long = api.well_for().is_some_and(|time| time.as_secs() >= 10);
+            if reconnects > first && long {
+                return;
+            }
+            add(remove(&silent));
+            sleep(Duration::from_millis(500)).await;
+        }
+    };
+    timeout(4 * SOON, well)
+        .await
+        .expect("the connection is made anew all the time");
+    let waiting = rows.0.lock().unwrap().len();
+    assert!(waiting > 300);
+    add(remove(&other));
+    let left = async {
+        while rows.0.lock().unwrap().len() > waiting {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(SOON, left).await.expect("others are held up");
     token.cancel();
 }
