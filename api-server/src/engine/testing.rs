@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::Engine;
 
 /// Much longer than anything takes, so that a busy machine fails no test.
-const SOON: Duration = Duration::from_secs(120);
+pub(super) const SOON: Duration = Duration::from_secs(120);
 
 /// A cloud's rows with one host, whose workers' queues are on the broker.
 pub(super) struct Stage {

@@ -148,6 +148,20 @@ impl TestCloud {
         }
     }
 
+    /// A scheduler says that it listens: what it said before counts for half a minute, which a test that waits
+    /// for more than rows may need.
+    ///
+    /// # Panics
+    /// When the database fails.
+    pub async fn listens(&self, host: &HostName) {
+        let mut tx = self.store.begin().await.expect("a transaction");
+        let beat = self.beat(host, services::SCHEDULER, Resources::default());
+        services::heard(&mut tx, &beat, Timestamp::now())
+            .await
+            .expect("a service");
+        tx.commit().await.expect("a commit");
+    }
+
     /// Lets a service fall silent.
     ///
     /// # Panics
