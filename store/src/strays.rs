@@ -6,11 +6,18 @@
 use std::{fmt, str::FromStr};
 
 use skybus_model::{
-    Generation, HostName, Timestamp, id::ServerId, message::event::ServerReport, server::Power,
+    Generation, HostName, Timestamp,
+    id::ServerId,
+    message::{Service, event::ServerReport},
+    server::Power,
 };
 use sqlx::any::AnyRow;
 
-use crate::{Engine, Result, Store, Tx, lifecycle::mend, row::Columns};
+use crate::{
+    Engine, Result, Store, Tx,
+    lifecycle::{mend, room::Room},
+    row::Columns,
+};
 
 /// What is amiss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,7 +191,8 @@ pub async fn answered(tx: &mut Tx, report: &ServerReport, sender: &HostName) -> 
         return Ok(());
     };
     let refused = report.generation > stray.seen.generation.next();
-    if stray.seen.what == What::Unknown && stray.told_at.is_some() && refused {
+    let again = stray.seen.what == What::Unknown && stray.told_at.is_some() && refused;
+    if again && Room::new(Service::Compute, sender).take(tx).await? {
         mend::remove_unknown(tx, sender, report.server, report.generation).await?;
     }
     Ok(())

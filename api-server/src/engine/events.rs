@@ -100,7 +100,7 @@ async fn servers_of(
     if !inventory::is_credible(sender, report.order) {
         return Ok(Outcome::Incredible);
     }
-    let mut orphans = 0;
+    let (mut orphans, mut held) = (0, 0);
     let mut seen = Vec::new();
     for id in inventory::suspects(&engine.store, &report).await? {
         let mut tx = engine.store.begin().await?;
@@ -108,12 +108,14 @@ async fn servers_of(
         let repairs = inventory::server(&mut tx, id, &report, with).await?;
         engine.relay.push(tx.commit().await?);
         orphans += repairs.orphans;
+        held += repairs.held;
         seen.extend(inventory::stray(&report, id, &repairs));
         if repairs.ensured + repairs.removed > 0 {
             tracing::info!(server = %id, host = %sender, ?repairs, "repaired");
         }
     }
     strays::remember(&engine.store, sender, &seen, Timestamp::now()).await?;
+    takes_no_more(sender, held);
     if orphans > 0 {
         tracing::warn!(host = %sender, orphans, "has machines that the database does not know");
     }
@@ -140,7 +142,15 @@ async fn ports_of(
     if repairs.ensured + repairs.removed > 0 {
         tracing::info!(host = %sender, ?repairs, "repaired");
     }
+    takes_no_more(sender, repairs.held);
     Ok(Outcome::Recorded)
+}
+
+fn takes_no_more(host: &HostName, held: usize) {
+    if held > 0 {
+        tracing::warn!(%host, held, "is told of no more repairs until what waits for it in the outbox has left: \
+            look at its queue, and at who has its account");
+    }
 }
 
 fn first_word(key: &str) -> &str {

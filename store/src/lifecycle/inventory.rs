@@ -14,14 +14,14 @@ use skybus_model::{
     Generation, HostName, Order, Timestamp,
     id::{PortId, ServerId},
     message::{
-        Context, Outgoing,
+        Context, Outgoing, Service,
         command::{PortRemove, ServerRemove},
         event::{ComputeInventory, NetworkInventory, PortFact, ServerFact, ServerReport},
     },
     server::{Power, VmState},
 };
 
-use super::{repair, reported};
+use super::{repair, reported, room::Room};
 use crate::{
     Error, Result, Store, Tx,
     networks::{Scope, binding, ports, spec::Specs},
@@ -37,6 +37,8 @@ pub struct Repairs {
     pub ensured: usize,
     /// Told to remove what belongs elsewhere or nowhere.
     pub removed: usize,
+    /// Not told, for too much waits for the host already: the next inventory asks for it again.
+    pub held: usize,
     /// Unknown to the database; left alone.
     pub orphans: usize,
 }
@@ -86,7 +88,7 @@ pub fn stray(inventory: &ComputeInventory, id: ServerId, repairs: &Repairs) -> O
     let fact = inventory.servers.iter().find(|fact| fact.server == id);
     let (what, generation) = match fact {
         Some(fact) if repairs.orphans > 0 => (What::Unknown, fact.generation),
-        None if repairs.ensured > 0 => (What::Missing, Generation::default()),
+        None if repairs.ensured + repairs.held > 0 => (What::Missing, Generation::default()),
         _ => return None,
     };
     Some(Seen {
@@ -95,6 +97,13 @@ pub fn stray(inventory: &ComputeInventory, id: ServerId, repairs: &Repairs) -> O
         generation,
     })
 }
+
+const HELD: Repairs = Repairs {
+    ensured: 0,
+    removed: 0,
+    held: 1,
+    orphans: 0,
+};
 
 /// Repairs one server of a compute host.
 ///
@@ -118,6 +127,7 @@ pub async fn server(
         }
         Err(error) => return Err(error),
     };
+    let mut room = Room::new(Service::Compute, host);
     if row.host.as_ref() != Some(host) || row.state.vm == VmState::Deleted {
         let Some(fact) = fact else {
             return Ok(Repairs::default());
@@ -126,6 +136,9 @@ pub async fn server(
             incredible(host, &id, fact.generation);
             return Ok(Repairs::default());
         };
+        if !room.take(tx).await? {
+            return Ok(HELD);
+        }
         let remove = ServerRemove {
             operation: None,
             server: id,
@@ -148,6 +161,7 @@ pub async fn server(
             Ok(Repairs::default())
         }
         _ if row.state.vm == VmState::Error => Ok(Repairs::default()),
+        _ if !room.take(tx).await? => Ok(HELD),
         _ => {
             repair(tx, &row, key, context).await?;
             Ok(Repairs {
@@ -187,6 +201,7 @@ pub async fn ports(
         .iter()
         .map(|fact| (fact.port, fact))
         .collect();
+    let mut room = Room::new(Service::Network, host);
     let mut specs = Specs::default();
     let mut behind = Vec::new();
     for port in ports::on_host(tx.conn(), host).await? {
@@ -196,6 +211,7 @@ pub async fn ports(
         match has.map(|fact| fact.generation) {
             Some(heard) if heard > port.generation => behind.push((port, heard)),
             Some(heard) if heard == port.generation => {}
+            _ if current && !room.take(tx).await? => repairs.held += 1,
             _ if current => {
                 binding::ensure(tx, &mut specs, &port, None, context).await?;
                 repairs.ensured += 1;
@@ -208,14 +224,21 @@ pub async fn ports(
     for (port, heard) in behind {
         if port.generation.outweighing(heard).is_none() {
             incredible(host, &port.id, heard);
+        } else if !room.take(tx).await? {
+            repairs.held += 1;
         } else if binding::catch_up(tx, &mut specs, &port, (host, heard), context).await? {
             repairs.ensured += 1;
         }
     }
     for fact in there.into_values() {
-        if let Some(remove) = unwanted(tx, fact, host).await? {
+        let Some(remove) = unwanted(tx, fact, host).await? else {
+            continue;
+        };
+        if room.take(tx).await? {
             tx.send(Outgoing::to_host(host, &remove, context)).await?;
             repairs.removed += 1;
+        } else {
+            repairs.held += 1;
         }
     }
     Ok(repairs)

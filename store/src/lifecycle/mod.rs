@@ -4,6 +4,7 @@
 //! [`accept`]: the API accepts a wish. [`placed`]: a scheduler chose a host. [`reported`]: a host reports.
 //! [`inventory`]: a host says all that it has. [`overdue`]: an API server looks after an operation that has
 //! been silent; [`absence`]: not while nobody can be told anything. [`gone`] and [`failed`] are how it ends. [`mend`]: an audit found that it fell off its path.
+//! [`room`]: repair floods no host.
 //! The states themselves and their allowed changes are in `skybus_model::server::transition`.
 
 pub mod absence;
@@ -15,6 +16,7 @@ pub mod mend;
 pub mod overdue;
 pub mod placed;
 pub mod reported;
+pub(crate) mod room;
 #[cfg(test)]
 pub(crate) mod tests;
 

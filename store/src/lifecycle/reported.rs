@@ -7,7 +7,7 @@ use skybus_model::{
     Fault, FaultCode, Generation, HostName, Order, Timestamp,
     id::ServerId,
     message::{
-        Context, Outgoing,
+        Context, Outgoing, Service,
         command::ServerRemove,
         event::{PortReport, PortState, ServerReport},
     },
@@ -16,7 +16,7 @@ use skybus_model::{
     server::{Desired, Power, ServerState, VmState, transition},
 };
 
-use super::{accept::event, failed, gone};
+use super::{accept::event, failed, gone, room::Room};
 use crate::{
     Error, Result, Tx, announce, hops, hosts,
     networks::{
@@ -84,7 +84,7 @@ pub async fn server(
     server.recorded = report.order;
     server.power = report.power;
     if report.generation > server.generation {
-        catch_up(tx, &mut server, report.generation).await?;
+        catch_up(tx, &mut server, (sender, report.generation)).await?;
     }
     let operation = operations::open_of(tx, server.id)
         .await?
@@ -113,14 +113,21 @@ fn warn(host: &HostName, of: &dyn fmt::Display, generation: Generation, order: O
 
 /// The host has heard more than the database remembers: it was restored from a backup. What is still
 /// wished is wished again, at a generation that counts.
-async fn catch_up(tx: &mut Tx, server: &mut Server, heard: Generation) -> Result<()> {
+async fn catch_up(
+    tx: &mut Tx,
+    server: &mut Server,
+    (host, heard): (&HostName, Generation),
+) -> Result<()> {
     let Some(generation) = server.generation.outweighing(heard) else {
         return Ok(());
     };
     server.generation = generation;
+    let has_room = Room::new(Service::Compute, host).take(tx).await?;
     for mut open in operations::open_of(tx, server.id).await? {
         open.generation = server.generation;
-        open.wake_at = Timestamp::now();
+        if has_room {
+            open.wake_at = Timestamp::now();
+        }
         operations::save(tx, &open).await?;
     }
     Ok(())
@@ -141,6 +148,9 @@ async fn fence(
         warn(sender, &report.server, report.generation, report.order);
         return Ok(());
     };
+    if !Room::new(Service::Compute, sender).take(tx).await? {
+        return Ok(());
+    }
     let remove = ServerRemove {
         operation: None,
         server: server.id,
@@ -274,7 +284,7 @@ pub async fn port(
         (PortState::Down, Some(fault)) => port_failed(tx, id, fault).await?,
         _ => {}
     }
-    if is_behind {
+    if is_behind && Room::new(Service::Network, sender).take(tx).await? {
         // Unless it has gone with its server by now.
         let heard = (sender, report.generation);
         binding::catch_up(tx, &mut Specs::default(), &port, heard, context).await?;

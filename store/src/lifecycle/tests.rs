@@ -3,6 +3,7 @@
 mod absent;
 mod ends;
 mod failing;
+mod flood;
 mod forged;
 mod happy;
 mod late;
