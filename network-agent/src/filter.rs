@@ -60,11 +60,13 @@ pub fn change(before: &Network, after: &Network) -> String {
 /// What passes between guests, their gateway and the way out.
 fn routed(network: &Network) -> String {
     let (gateway, cidr) = (network.spec.gateway, network.spec.cidr.trunc());
+    // Nobody outside has an address of the network: rules that name its members are not for a forged one.
     // A connection that is in the middle and that nobody remembers went through a floating IP that is gone.
     format!(
         "  chain forwarded {{
     type filter hook forward priority filter; policy drop;
     meta nfproto ipv6 drop
+    iifname \"{UPLINK}\" ip saddr {cidr} drop
     ct state established,related accept
     ct state invalid drop
     iifname \"{BRIDGE}\" oifname \"{UPLINK}\" tcp flags & (fin | syn | rst | ack) != syn reject with tcp reset

@@ -4,15 +4,17 @@
 use std::{
     collections::BTreeSet,
     io::{ErrorKind, Read, Write},
-    net::TcpStream,
+    net::{Ipv4Addr, TcpStream, UdpSocket},
 };
 
-use skybus_model::network::PacketMatch;
+use ipnet::Ipv4Net;
+use skybus_model::network::{Direction, PacketMatch};
 use skybus_network::{
     changes::Changes,
     linux::Linux,
     program::{Place, ip, nft},
 };
+use skybus_sys::namespace;
 
 #[cfg(test)]
 mod lab;
@@ -130,6 +132,42 @@ fn guests_reach_floating_ips_of_their_network_of_another_with_the_same_addresses
         &b.name,
         (cloud.networks[0].transit.network(), 22).into()
     ));
+}
+
+#[test]
+fn the_outside_cannot_pass_for_a_member_of_a_security_group() {
+    if !lab::possible() {
+        return;
+    }
+    let wire = Wire::new();
+    let (floating, mut cloud) = (wire.free(3), Cloud::on(&wire));
+    let spec = lab::network_spec();
+    let member = lab::port(&spec, 3, &[]);
+    let mut port = floats(lab::port(&spec, 2, &[]), floating);
+    let mut rule = lab::allow(Direction::Ingress, PacketMatch::Udp(Some((7, 7))));
+    rule.remotes = [member.address, wire.address].map(Ipv4Net::from).into();
+    port.rules.push(rule);
+    cloud.converge(vec![cloud.network(&[port.clone(), member.clone()])]);
+    let [guest, member] = [&port, &member].map(Guest::up);
+    let ear = guest.udp("0.0.0.0:7");
+    let send = |from: Ipv4Addr, word: &[u8]| {
+        let mouth = namespace::inside(&wire.name, || UdpSocket::bind((from, 0))).unwrap();
+        mouth.send_to(word, (floating, 7)).unwrap();
+    };
+    send(wire.address, b"first");
+    assert_eq!(lab::heard(&ear), "first");
+    // The way is known by now, so what is sent first comes first.
+    let forged = member.port.address;
+    lab::ip(&wire.name, &format!("address add {forged}/32 dev eth0"));
+    send(forged, b"forged");
+    send(wire.address, b"second");
+    assert_eq!(lab::heard(&ear), "second", "it came as {forged}");
+    // The member itself is heard, also under the floating IP.
+    let mouth = member.udp("0.0.0.0:0");
+    for to in [port.address, floating] {
+        mouth.send_to(b"member", (to, 7)).unwrap();
+        assert_eq!(lab::heard(&ear), "member", "under {to}");
+    }
 }
 
 #[test]
