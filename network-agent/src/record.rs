@@ -156,16 +156,31 @@ impl Records {
     /// Which port has which floating IP, of those that are to be served.
     #[must_use]
     pub fn floating(&self) -> BTreeMap<Ipv4Addr, PortId> {
+        let mut held = self.held();
+        if let Some(doubt) = &self.doubt {
+            held.retain(|ip, port| doubt.served.contains(ip) || doubt.told.contains(port));
+        }
+        held
+    }
+
+    /// The same, doubt or no doubt.
+    fn held(&self) -> BTreeMap<Ipv4Addr, PortId> {
         let mut ports: Vec<&PortRecord> = self.ports.values().collect();
         ports.sort_by_key(|port| (port.claim, port.spec.id));
         let mut held = BTreeMap::new();
         for port in ports {
             held.extend(port.spec.floating.iter().map(|ip| (*ip, port.spec.id)));
         }
-        if let Some(doubt) = &self.doubt {
-            held.retain(|ip, port| doubt.served.contains(ip) || doubt.told.contains(port));
-        }
         held
+    }
+
+    /// The floating IPs that are not their ports' any more in `after`, with these ports. Those that are in
+    /// doubt count: the change may have begun before the doubt did.
+    #[must_use]
+    pub fn lost(&self, after: &Self) -> BTreeMap<Ipv4Addr, PortId> {
+        let (mut lost, now) = (self.held(), after.held());
+        lost.retain(|ip, port| now.get(ip) != Some(port));
+        lost
     }
 
     /// One of them, unless it has no ports.

@@ -129,7 +129,7 @@ impl Linux {
     /// to one finds nobody who remembers it.
     ///
     /// # Errors
-    /// When the kernel's memory of connections cannot be changed.
+    /// The first thing that the kernel refused to forget; all others were tried.
     pub fn end_connections(
         &self,
         namespace: &str,
@@ -137,26 +137,41 @@ impl Linux {
         changes: &mut Changes,
     ) -> Result<(), Error> {
         let inside = Place::Namespace(namespace);
-        let mut all = vec![(Place::Host, "--orig-dst"), (Place::Host, "--orig-src")];
+        let mut all = Vec::new();
         if namespace::exists(namespace) {
-            // Coming in it was the first packet's destination, going out its answer's.
+            // Coming in it was the first packet's destination, going out its answer's. These come first, for it
+            // is they that decide.
             all.extend([(inside, "--orig-dst"), (inside, "--reply-dst")]);
         }
+        all.extend([(Place::Host, "--orig-dst"), (Place::Host, "--orig-src")]);
         let ip = floating.to_string();
+        let mut first = Ok(());
         for (place, by) in all {
             let what = format!("{}: end connections, {by} {ip}", place.name());
-            changes.make(what, || forget(place, &["--delete", by, &ip]))?;
+            let done = changes.make(what, || forget(place, &["--delete", by, &ip]));
+            first = first.and(done);
         }
-        Ok(())
+        Ok(first?)
     }
 }
 
+/// How often the kernel is asked to forget connections before it is given up.
+const INSIST: u32 = 10;
+
+/// One that ends by itself while `conntrack` is at it makes it stop, with others left.
 fn forget(place: Place<'_>, arguments: &[&str]) -> Result<(), program::Error> {
-    match program::run("conntrack", "conntrack", arguments, place, "") {
-        // There was none.
-        Err(program::Error::Refused { said, .. }) if said.contains(" 0 flow entries") => Ok(()),
-        other => other.map(drop),
+    let mut outcome = Ok(());
+    for _ in 0..INSIST {
+        outcome = match program::run("conntrack", "conntrack", arguments, place, "") {
+            // There was none.
+            Err(program::Error::Refused { said, .. }) if said.contains(" 0 flow entries") => Ok(()),
+            other => other.map(drop),
+        };
+        if !matches!(outcome, Err(program::Error::Refused { .. })) {
+            break;
+        }
     }
+    outcome
 }
 
 /// For whom this host answers on its wires.

@@ -126,11 +126,7 @@ impl Worker {
                 tracing::warn!(%host, network = %other, "{error}");
             }
         }
-        let now = after.floating();
-        for (ip, port) in before.floating() {
-            if now.get(&ip) == Some(&port) {
-                continue;
-            }
+        for (ip, port) in before.lost(after) {
             let Some(record) = before.ports.get(&port) else {
                 continue;
             };

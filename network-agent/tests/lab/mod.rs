@@ -33,6 +33,8 @@ use skybus_sys::{namespace, tap};
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
+/// How many machines beyond there have been.
+static BEYOND: AtomicU32 = AtomicU32::new(0);
 
 fn unique() -> String {
     format!(
@@ -271,7 +273,7 @@ impl Beyond {
     pub(crate) fn new() -> Self {
         let (name, link) = (format!("beyond-{}", unique()), format!("by{}", unique()));
         // TEST-NET-2, cut small, so that tests side by side do not meet.
-        let start = u8::try_from(COUNT.load(Ordering::Relaxed) % 60 * 4).unwrap();
+        let start = u8::try_from(BEYOND.fetch_add(1, Ordering::Relaxed) % 60 * 4).unwrap();
         let [host, address] = [1, 2].map(|n| Ipv4Addr::new(198, 51, 100, start + n));
         namespace::make(&name).unwrap();
         let lines = format!(

@@ -5,12 +5,15 @@ use std::{
     fs,
     io::{Read, Write},
     net::{SocketAddr, TcpListener},
+    os::unix::fs::PermissionsExt,
+    path::PathBuf,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
 use axum::{Router, extract::Request};
 use skybus_bus::{Bus, Subscription, Verdict, testing::Broker};
+use skybus_fault::{Armed, Point};
 use skybus_model::{
     Generation, HostName,
     id::{OperationId, PortId},
@@ -40,6 +43,7 @@ enum Heard {
 
 pub(crate) struct Stage {
     pub(crate) cloud: String,
+    config: String,
     health: String,
     directory: TempDir,
     bus: Bus,
@@ -76,26 +80,34 @@ impl Stage {
         let api = api().await;
         let directory = tempfile::tempdir().unwrap();
         let cloud = crate::lab::cloud_name();
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let health = free.local_addr().unwrap().to_string();
-        drop(free);
         let config = format!(
-            "data_dir = \"{0}/network\"\nhealth = \"{health}\"\nbroker = \"{account}\"\n\
+            "data_dir = \"{0}/network\"\nbroker = \"{account}\"\n\
              host = \"node-1\"\napi_url = \"http://{api}\"\nmetadata_secret = \"s\"\n\
              driver = \"{driver}\"\nfake_hosts = {fake_hosts}\ncloud = \"{cloud}\"\n",
             directory.path().display(),
         );
-        fs::write(directory.path().join("network.toml"), config).unwrap();
-        Self {
+        fs::create_dir(directory.path().join("bin")).unwrap();
+        let stage = Self {
             cloud,
-            health,
+            config,
+            health: String::new(),
             directory,
             bus,
             heard,
             kept: Vec::new(),
             token,
             _broker: broker,
-        }
+        };
+        stage.write("network.toml", &stage.configuration("127.0.0.1:1"));
+        stage
+    }
+
+    fn configuration(&self, health: &str) -> String {
+        format!("{}health = \"{health}\"\n", self.config)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.directory.path().join(name), text).unwrap();
     }
 
     pub(crate) fn linux_driver(&self) -> Linux {
@@ -104,15 +116,55 @@ impl Stage {
 
     fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_skybus-network"));
+        let directory = self.directory.path();
+        let mut path = directory.join("bin").into_os_string();
+        path.push(":");
+        path.push(std::env::var_os("PATH").unwrap());
         command
             .arg("--config")
-            .arg(self.directory.path().join("network.toml"));
+            .arg(directory.join("network.toml"))
+            .env(skybus_fault::VARIABLE, directory)
+            .env("PATH", path);
         command
     }
 
-    /// Starts the program.
-    pub(crate) fn worker(&self) -> Worker {
-        Worker(self.command().stdin(Stdio::null()).spawn().unwrap())
+    /// Starts the program. Whoever takes the port of its health before it does has it end at once; then it
+    /// is started again, with another.
+    pub(crate) fn worker(&mut self) -> Worker {
+        for _ in 0..10 {
+            let free = TcpListener::bind("127.0.0.1:0").unwrap();
+            self.health = free.local_addr().unwrap().to_string();
+            drop(free);
+            self.write("network.toml", &self.configuration(&self.health));
+            let mut child = self.command().stdin(Stdio::null()).spawn().unwrap();
+            let mut ended = false;
+            crate::lab::eventually("the worker's health, or its end", || {
+                ended = child.try_wait().unwrap().is_some();
+                ended || !self.health().is_empty()
+            });
+            if !ended {
+                return Worker(child);
+            }
+        }
+        panic!("the worker ends each time that it is started");
+    }
+
+    /// Puts a script in the place of a program that the worker runs.
+    pub(crate) fn instead_of(&self, program: &str, script: &str) {
+        let name = format!("bin/{program}");
+        self.write(&name, &format!("#!/bin/sh\n{script}\n"));
+        let mode = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(self.directory.path().join(name), mode).unwrap();
+    }
+
+    /// Where the scripts may keep what they count.
+    pub(crate) fn notes(&self) -> PathBuf {
+        self.directory.path().join("notes")
+    }
+
+    /// Has the worker killed when it comes to this point next.
+    pub(crate) fn arm(&self, point: Point) {
+        self.write("skybus-network.arm", &Armed::at(point, "-").to_string());
     }
 
     /// Runs it with these words to its end; what it printed.
@@ -127,10 +179,8 @@ impl Stage {
     }
 
     /// Adds a line to its configuration.
-    pub(crate) fn configure(&self, line: &str) {
-        let path = self.directory.path().join("network.toml");
-        let text = fs::read_to_string(&path).unwrap();
-        fs::write(path, format!("{text}{line}\n")).unwrap();
+    pub(crate) fn configure(&mut self, line: &str) {
+        self.config.push_str(&format!("{line}\n"));
     }
 
     /// What it says of its health.
@@ -257,6 +307,13 @@ impl Worker {
     pub(crate) fn kill(&mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
+    }
+
+    /// Waits for the end that was prepared for it.
+    pub(crate) fn dies(&mut self) {
+        crate::lab::eventually("the worker's death", || {
+            self.0.try_wait().unwrap().is_some()
+        });
     }
 
     /// As a supervisor would.
