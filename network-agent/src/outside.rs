@@ -43,6 +43,8 @@ pub struct Part {
     pub floating: BTreeSet<At>,
     /// Which floating IPs are answered for on which interface.
     pub answered: BTreeSet<At>,
+    /// The interface on whose wire they are known.
+    pub public: Option<String>,
 }
 
 impl Part {
@@ -58,6 +60,7 @@ impl Part {
             part.floating.extend(floating.map(at));
             part.links.insert(link, network.transit);
         }
+        part.public = public.map(str::to_owned);
         if let Some(public) = public {
             let all = part.floating.iter();
             part.answered = all.map(|(_, ip)| (public.to_owned(), *ip)).collect();

@@ -31,8 +31,11 @@ pub fn render(cloud: &str, was: &str, part: &Part) -> String {
     let mut text = format!("table ip {table} {{ }}\ndelete table ip {table}\n");
     let _ = write!(text, "table ip {table} {{\n  comment \"{COMMENT}{was}\"\n");
     sets(&mut text, part);
+    let public = part.public.as_ref();
+    let beside = public.map_or_else(String::new, |name| format!("oifname != \"{name}\" "));
     // Guests reach no service of the host, but a name server of their network may be one of its addresses.
     // A network is entered under its floating IPs only, also from others, and left with its own addresses.
+    // Where nobody leads a floating IP back to this host, who has one leaves as all others do.
     let _ = writeln!(
         text,
         "  chain to_host {{
@@ -51,6 +54,7 @@ pub fn render(cloud: &str, was: &str, part: &Part) -> String {
   chain source_address {{
     type nat hook postrouting priority srcnat; policy accept;
     oifname != \"{TRANSIT_PREFIX}*\" ip saddr @transit masquerade
+    oifname != \"{TRANSIT_PREFIX}*\" {beside}ip saddr @floating_ips masquerade
   }}
 }}"
     );
@@ -66,11 +70,14 @@ fn sets(text: &mut String, part: &Part) {
     };
     let prefixes = part.links.values().map(|of| of.prefix().to_string());
     let links = part.links.keys().map(|link| format!("\"{link}\""));
+    let alone: BTreeSet<_> = part.floating.iter().map(|(_, ip)| *ip).collect();
+    let alone = alone.iter().map(ToString::to_string).collect();
     for (name, of, elements) in [
         ("transit", "ipv4_addr; flags interval", prefixes.collect()),
         ("links", "ifname", links.collect()),
         ("name_servers", PAIR, pairs(&part.name_servers)),
         ("floating", PAIR, pairs(&part.floating)),
+        ("floating_ips", "ipv4_addr", alone),
         ("answered", PAIR, pairs(&part.answered)),
     ] {
         let _ = writeln!(text, "  set {name} {{\n    type {of}");

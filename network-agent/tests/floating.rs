@@ -249,4 +249,13 @@ fn without_its_public_interface_a_host_goes_on_and_says_so() {
     let _ssh = serve(&guest.name, 22);
     // From the host itself.
     TcpStream::connect_timeout(&(wire.free(3), 22).into(), SOON).unwrap();
+    // Machines that know no way back to the floating IP answer the host.
+    let service = serve(&wire.name, 80);
+    lab::ip(
+        &wire.name,
+        &format!("route add unreachable {}/32", wire.free(3)),
+    );
+    let (mut near, mut far, seen) = meet(&guest.name, wire.address, &service);
+    assert_eq!(seen, wire.host);
+    passes(&mut far, &mut near);
 }

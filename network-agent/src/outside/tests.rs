@@ -119,7 +119,7 @@ fn networks_that_no_record_tells_of_keep_what_they_have() {
     after.keep(&host, MARK, Some(&text));
     assert_eq!(after, part);
     // Nothing of another cloud's, and not what is elsewhere now.
-    let mut other = Part::of(&[], Some("eth0"));
+    let mut other = Part::default();
     other.keep(&host, "skybus:c2", Some(&text));
     assert_eq!(other, Part::default());
     let mut moved = Part::default();
