@@ -95,6 +95,7 @@ pub async fn start(config: &Config, role: &Role) -> anyhow::Result<()> {
             old: waiting.into_iter().map(|work| work.id).collect(),
             doubt: config.doubt(),
             until: None,
+            left_out: BTreeSet::new(),
         },
     };
 

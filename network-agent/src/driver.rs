@@ -8,7 +8,10 @@ use std::{
 
 use skybus_model::id::NetworkId;
 
-use crate::{changes::Changes, desired::Network, failure::Error, linux::Linux, transit::Transit};
+use crate::{
+    changes::Changes, desired::Network, failure::Error, linux::Linux, outside::Reached,
+    transit::Transit,
+};
 
 /// What makes networks. Its calls block.
 #[derive(Debug)]
@@ -36,18 +39,20 @@ impl Driver {
         }
     }
 
-    /// Makes the host's own part be as the networks want it; says what keeps floating IPs from being reached.
+    /// Makes the host's own part be as the networks want it, without the floating IPs that are `lost`; says how
+    /// the others fare.
     ///
     /// # Errors
     /// When the host refuses.
     pub fn converge_host(
         &self,
         networks: &[Network],
+        lost: &BTreeSet<Ipv4Addr>,
         changes: &mut Changes,
-    ) -> Result<Vec<String>, Error> {
+    ) -> Result<Reached, Error> {
         match self {
-            Self::Linux(linux) => linux.converge_host(networks, changes),
-            Self::Fake => Ok(Vec::new()),
+            Self::Linux(linux) => linux.converge_host(networks, lost, changes),
+            Self::Fake => Ok(Reached::default()),
         }
     }
 

@@ -55,7 +55,7 @@ async fn rehearse(config: &Config) -> anyhow::Result<()> {
         for network in &networks {
             driver.converge(network, &BTreeSet::new(), &mut changes)?;
         }
-        driver.converge_host(&networks, &mut changes)?;
+        driver.converge_host(&networks, &BTreeSet::new(), &mut changes)?;
     }
     journal.close().await;
     show(&changes)

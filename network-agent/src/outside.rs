@@ -45,6 +45,17 @@ pub struct Part {
     pub answered: BTreeSet<At>,
     /// The interface on whose wire they are known.
     pub public: Option<String>,
+    /// Which floating IPs are left alone, because this host needs them for something else.
+    pub left_out: BTreeMap<Ipv4Addr, String>,
+}
+
+/// How the floating IPs of a host fare.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reached {
+    /// What keeps some from being reached, in words.
+    pub troubles: Vec<String>,
+    /// Those for which this host does nothing at all.
+    pub left_out: BTreeSet<Ipv4Addr>,
 }
 
 impl Part {
@@ -69,8 +80,15 @@ impl Part {
     }
 
     /// Keeps what `former`, a listing of the cloud's table, holds of networks that are on the host and that
-    /// no record tells of (any more): until it is known that nobody wants them, their guests go on.
-    pub fn keep(&mut self, host: &Links, mark: &str, former: Option<&str>) {
+    /// no record tells of (any more): until it is known that nobody wants them, their guests go on. Floating
+    /// IPs that are known to be `lost` do not.
+    pub fn keep(
+        &mut self,
+        host: &Links,
+        mark: &str,
+        former: Option<&str>,
+        lost: &BTreeSet<Ipv4Addr>,
+    ) {
         let former = former.unwrap_or_default();
         let answered: BTreeSet<At> = elements(former, "answered").collect();
         let mut kept = BTreeSet::new();
@@ -83,12 +101,27 @@ impl Part {
             self.name_servers.extend(its("name_servers"));
             kept.extend(its("floating"));
         }
-        kept.retain(|(_, ip)| !self.floating.iter().any(|(_, taken)| taken == ip));
+        let here = |ip: &Ipv4Addr| self.floating.iter().any(|(_, taken)| taken == ip);
+        kept.retain(|(_, ip)| !lost.contains(ip) && !here(ip));
         let answered = answered
             .into_iter()
             .filter(|(_, ip)| kept.iter().any(|(_, kept)| kept == ip));
         self.answered.extend(answered);
         self.floating.extend(kept);
+    }
+
+    /// Leaves out the floating IPs that are something else to this host already: whoever made it so would
+    /// lose it, and another cloud would take it back for ever.
+    pub fn leave_out(&mut self, host: &Links, mark: &str) {
+        let otherwise = otherwise(host, mark);
+        let wanted = self.floating.iter().map(|(_, ip)| *ip);
+        self.left_out = wanted
+            .filter_map(|ip| Some((ip, otherwise.get(&ip)?.clone())))
+            .collect();
+        let left_out = &self.left_out;
+        for all in [&mut self.floating, &mut self.answered] {
+            all.retain(|(_, ip)| !left_out.contains_key(ip));
+        }
     }
 
     /// The lines of `ip` that take away what is there and not wanted: routes through the cloud's links, and
@@ -151,23 +184,37 @@ impl Part {
                      host alone"
                 )
             });
-        let own: BTreeSet<Ipv4Addr> = host
-            .links
-            .values()
-            .flat_map(Link::addresses)
-            .map(|net| net.addr())
-            .collect();
-        let taken = self
-            .floating
-            .iter()
-            .filter(|(_, ip)| own.contains(ip))
-            .map(|(_, ip)| format!("the floating IP {ip} is an address of this host itself"));
+        let taken = self.left_out.iter().map(|(ip, why)| {
+            format!("the floating IP {ip} is {why}, so this host leads it to nobody")
+        });
         missing.chain(taken).collect()
     }
 }
 
 fn up(host: &Links, name: &str) -> bool {
     host.links.get(name).is_some_and(Link::up)
+}
+
+/// What single addresses are to this host, beside floating IPs of this cloud.
+fn otherwise(host: &Links, mark: &str) -> BTreeMap<Ipv4Addr, String> {
+    let mut all = BTreeMap::new();
+    for route in &host.routes {
+        let dev = route.dev.as_deref().unwrap_or("no interface");
+        let alias = host.links.get(dev).and_then(|link| link.ifalias.as_deref());
+        if alias == Some(mark) {
+            continue;
+        }
+        if let Ok(address) = route.dst.parse() {
+            let why = format!("led through {dev} by another's route of this host");
+            all.insert(address, why);
+        }
+        if let Some(Ok(gateway)) = route.gateway.as_deref().map(str::parse) {
+            all.insert(gateway, format!("this host's gateway behind {dev}"));
+        }
+    }
+    let own = host.links.values().flat_map(Link::addresses);
+    all.extend(own.map(|net| (net.addr(), "an address of this host itself".to_owned())));
+    all
 }
 
 /// The cloud's transit links on the host.

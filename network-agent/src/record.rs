@@ -147,9 +147,10 @@ impl Records {
     /// The networks that should be on the host.
     #[must_use]
     pub fn desired(&self) -> Vec<Network> {
+        let held = self.floating();
         self.networks
             .values()
-            .filter_map(|record| self.network(record))
+            .filter_map(|record| self.network_with(record, &held))
             .collect()
     }
 
@@ -186,7 +187,14 @@ impl Records {
     /// One of them, unless it has no ports.
     #[must_use]
     pub fn network(&self, record: &NetworkRecord) -> Option<Network> {
-        let held = self.floating();
+        self.network_with(record, &self.floating())
+    }
+
+    fn network_with(
+        &self,
+        record: &NetworkRecord,
+        held: &BTreeMap<Ipv4Addr, PortId>,
+    ) -> Option<Network> {
         let ports: BTreeMap<PortId, Port> = self
             .ports
             .values()

@@ -273,11 +273,8 @@ impl Worker {
             .networks
             .get(&network)
             .and_then(|record| records.network(record));
-        let (all, doomed) = (records.desired(), doomed.clone());
-        let exists = wanted.is_some();
-        let host_changes = self.records.get(host).is_none_or(|before| {
-            before.networks != records.networks || before.floating() != records.floating()
-        });
+        let (exists, doomed) = (wanted.is_some(), doomed.clone());
+        let of_host = self.of_host(host, records);
         if !exists {
             self.proxies.remove(&network);
         }
@@ -297,12 +294,12 @@ impl Worker {
                         false
                     }
                 };
-                let outside = match host_changes {
-                    true => Some(driver.converge_host(&all, changes)?),
-                    false => None,
+                let reached = match of_host {
+                    Some((all, lost)) => Some(driver.converge_host(&all, &lost, changes)?),
+                    None => None,
                 };
                 fault::hit(Point::NetworkConverged, "");
-                Ok((fresh, outside))
+                Ok((fresh, reached))
             })
             .await;
         let problem = outcome.as_ref().err().map(ToString::to_string);
@@ -310,9 +307,9 @@ impl Worker {
             Some(problem) => drop(troubles.insert(network, problem)),
             None => drop(troubles.remove(&network)),
         });
-        let ((fresh, outside), changes) = outcome?;
-        if let Some(outside) = outside {
-            self.floating.host_is(&outside);
+        let ((fresh, reached), changes) = outcome?;
+        if let Some(reached) = reached {
+            self.floating.host_is(reached);
         }
         if !changes.is_empty() {
             tracing::info!(%host, %network, changes = changes.len(), "changed");

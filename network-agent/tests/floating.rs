@@ -214,7 +214,11 @@ fn what_was_flushed_by_hand_is_made_again_and_what_is_another_s_is_left_alone() 
         .unwrap();
     cloud
         .linux
-        .converge_host(std::slice::from_ref(&network), &mut rehearsal)
+        .converge_host(
+            std::slice::from_ref(&network),
+            &BTreeSet::new(),
+            &mut rehearsal,
+        )
         .unwrap();
     assert_eq!(rehearsal.list().len(), 3, "{:#?}", rehearsal.list());
     assert!(!left(floating), "a rehearsal changed the host");
@@ -224,11 +228,57 @@ fn what_was_flushed_by_hand_is_made_again_and_what_is_another_s_is_left_alone() 
     // With its network it goes, and the others' stay.
     let mut changes = Changes::real();
     cloud.linux.remove(&name, &mut changes).unwrap();
-    cloud.linux.converge_host(&[], &mut changes).unwrap();
+    cloud
+        .linux
+        .converge_host(&[], &BTreeSet::new(), &mut changes)
+        .unwrap();
     assert!(!left(floating));
     assert!(left(others) && left(wire.free(4)));
     let same = neighbour.networks.clone();
     assert_eq!(neighbour.converge(same), Vec::<String>::new());
+}
+
+#[test]
+fn what_is_something_else_to_the_host_already_is_left_out_and_told() {
+    if !lab::possible() {
+        return;
+    }
+    let wire = Wire::new();
+    let [theirs, led, router, free] = [3, 4, 5, 6].map(|n| wire.free(n));
+    let link = &wire.link;
+    let operators = format!(
+        "route add {led}/32 dev {link}\nroute add {}/32 via {router} dev {link}\n",
+        wire.free(9)
+    );
+    ip(Place::Host, &operators).unwrap();
+    let [mut first, mut second] = [Cloud::on(&wire), Cloud::on(&wire)];
+    let port = floats(lab::port(&lab::network_spec(), 2, &[]), theirs);
+    first.converge(vec![first.network(&[port])]);
+    let mut port = lab::port(&lab::network_spec(), 2, &[]);
+    port.floating = vec![theirs, led, router, free, wire.host];
+    let network = second.network(&[port]);
+    second.converge(vec![network.clone()]);
+    // Neither takes from the other what it has, nor from the operator.
+    let same = first.networks.clone();
+    assert_eq!(first.converge(same), Vec::<String>::new());
+    assert_eq!(second.converge(vec![network.clone()]), Vec::<String>::new());
+    let look = || {
+        let networks = std::slice::from_ref(&network);
+        let (none, mut changes) = (BTreeSet::new(), Changes::real());
+        let linux = &second.linux;
+        linux.converge_host(networks, &none, &mut changes).unwrap()
+    };
+    let reached = look();
+    let others = BTreeSet::from([theirs, led, router, wire.host]);
+    assert_eq!(reached.left_out, others);
+    for ip in others {
+        let told = |trouble: &String| trouble.contains(&format!(" {ip} "));
+        assert!(reached.troubles.iter().any(told), "{ip}: {reached:?}");
+    }
+    assert!(left(free));
+    // What the first gives up the second takes.
+    drop(first);
+    assert!(!look().left_out.contains(&theirs) && left(theirs));
 }
 
 #[test]
@@ -243,8 +293,10 @@ fn without_its_public_interface_a_host_goes_on_and_says_so() {
     let port = floats(port, wire.free(3));
     let network = cloud.network(std::slice::from_ref(&port));
     cloud.converge(vec![network.clone()]);
-    let troubles = cloud.linux.converge_host(&[network], &mut Changes::real());
-    assert!(troubles.unwrap()[0].contains("nothere0"));
+    let troubles = cloud
+        .linux
+        .converge_host(&[network], &BTreeSet::new(), &mut Changes::real());
+    assert!(troubles.unwrap().troubles[0].contains("nothere0"));
     let guest = Guest::up(&port);
     let _ssh = serve(&guest.name, 22);
     // From the host itself.

@@ -176,7 +176,7 @@ fn a_network_goes_with_its_last_port_and_leaves_no_trace() {
     // The host's rules name the links of all networks that are left.
     cloud
         .linux
-        .converge_host(&networks[1..], &mut Changes::real())
+        .converge_host(&networks[1..], &BTreeSet::new(), &mut Changes::real())
         .unwrap();
     drop(guest);
     assert!(!namespace::exists(&gone) && namespace::exists(&stays));

@@ -331,6 +331,46 @@ fn ended(far: &mut TcpStream) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_host_leaves_out_is_not_announced_and_what_was_taken_away_is_not_kept() {
+    if !lab::possible() {
+        return;
+    }
+    let (wire, mut stage) = (Wire::new(), Stage::linux().await);
+    stage.configure(&format!("public_interface = \"{}\"", wire.link));
+    let (router, floating, stale) = (wire.free(3), wire.free(4), "02:00:00:00:00:77");
+    let route = format!(
+        "route add {}/32 via {router} dev {}\n",
+        wire.free(9),
+        wire.link
+    );
+    program::ip(Place::Host, &route).unwrap();
+    for ip in [router, floating] {
+        let line = format!("neigh add {ip} lladdr {stale} dev eth0 nud stale");
+        lab::ip(&wire.name, &line);
+    }
+    let mut port = lab::port(&lab::network_spec(), 2, &[]);
+    port.floating = vec![router, floating];
+    let mut worker = stage.worker();
+    stage.ensure("node-1", &port, 1).await;
+    assert_eq!(stage.report(port.id).await.state, PortState::Up);
+    // All are announced in their order.
+    lab::eventually("the announcement", || !wire.knows(floating).contains(stale));
+    assert!(wire.knows(router).contains(stale), "another's is announced");
+    lab::eventually("the trouble", || {
+        stage.health().contains(&router.to_string())
+    });
+
+    // Somebody else's tap keeps the network, but not the floating IP of a port that is gone.
+    let network = spec::namespace(port.network.id);
+    lab::ip(&network, "tuntap add dev tapsomebody mode tap");
+    stage.remove("node-1", &port, 2).await;
+    assert_eq!(stage.report(port.id).await.state, PortState::Absent);
+    assert!(namespace::exists(&network));
+    assert!(!lab::talk::left(floating) && !noted(floating));
+    worker.terminate();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn doubt_ends_by_itself_and_another_s_answer_is_trouble_that_stops_nothing() {
     if !lab::possible() {
         return;

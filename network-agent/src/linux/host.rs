@@ -11,23 +11,25 @@ use crate::{
     failure::Error,
     links,
     observed::{self, Links},
-    outside::{self, Answered, At, Part},
+    outside::{self, Answered, At, Part, Reached},
     program::{self, Place},
     uplink,
 };
 
 impl Linux {
-    /// Makes the host's own part be as the networks want it; without networks it is taken away. Gives back
-    /// what keeps floating IPs from being reached, which is no reason to fail.
+    /// Makes the host's own part be as the networks want it; without networks it is taken away. Floating IPs
+    /// that are `lost` go also where networks are kept that no record tells of. That some cannot be reached is
+    /// no reason to fail.
     ///
     /// # Errors
     /// When the host refuses.
     pub fn converge_host(
         &self,
         networks: &[Network],
+        lost: &BTreeSet<Ipv4Addr>,
         changes: &mut Changes,
-    ) -> Result<Vec<String>, Error> {
-        self.bring_host(networks, true, changes)
+    ) -> Result<Reached, Error> {
+        self.bring_host(networks, Some(lost), changes)
     }
 
     /// Takes the host's own part away, whatever networks are left.
@@ -35,15 +37,15 @@ impl Linux {
     /// # Errors
     /// When the host refuses.
     pub fn clear_host(&self, changes: &mut Changes) -> Result<(), Error> {
-        self.bring_host(&[], false, changes).map(drop)
+        self.bring_host(&[], None, changes).map(drop)
     }
 
     fn bring_host(
         &self,
         networks: &[Network],
-        keep: bool,
+        lost: Option<&BTreeSet<Ipv4Addr>>,
         changes: &mut Changes,
-    ) -> Result<Vec<String>, Error> {
+    ) -> Result<Reached, Error> {
         // What one cloud notes about the host, another must not change in between.
         let _turn = namespace::turn()?;
         let (host, clouds) = (Links::read(Place::Host)?, uplink::all_clouds()?);
@@ -51,9 +53,10 @@ impl Linux {
         let former = ours.map(|(_, listing)| listing.as_str());
         let mark = links::mark(&self.cloud);
         let mut part = Part::of(networks, self.public.as_deref());
-        if keep {
-            part.keep(&host, &mark, former);
+        if let Some(lost) = lost {
+            part.keep(&host, &mark, former, lost);
         }
+        part.leave_out(&host, &mark);
         let answers = answers()?;
         batch(
             Place::Host,
@@ -62,7 +65,7 @@ impl Linux {
         )?;
         if part.links.is_empty() {
             self.leave_host(&clouds, changes)?;
-            return Ok(Vec::new());
+            return Ok(Reached::default());
         }
         let now = forwarding()?;
         let was = uplink::original(&clouds, &now).to_owned();
@@ -90,7 +93,8 @@ impl Linux {
         if let Err(error) = batch(Place::Host, &missing, changes) {
             troubles.push(format!("floating IPs cannot be answered for: {error}"));
         }
-        Ok(troubles)
+        let left_out = part.left_out.into_keys().collect();
+        Ok(Reached { troubles, left_out })
     }
 
     /// Takes the host's part away and gives forwarding back as it was, if no other cloud needs it.

@@ -94,7 +94,7 @@ fn a_floating_ip_is_led_into_its_network_and_answered_for() {
 fn a_missing_interface_and_an_address_of_the_host_are_troubles_and_the_rest_goes_on() {
     let network = network();
     let (mut host, _) = host(&network);
-    let part = Part::of(&[network], Some("eth7"));
+    let mut part = Part::of(&[network], Some("eth7"));
     assert_eq!(part.routes(&host, MARK, false).len(), 1);
     assert!(part.answers(&host, &BTreeSet::new(), false).is_empty());
     // A rehearsal tells what would be done if all came.
@@ -105,6 +105,7 @@ fn a_missing_interface_and_an_address_of_the_host_are_troubles_and_the_rest_goes
     assert!(trouble.contains("eth7"), "{trouble}");
     host.links
         .extend([link("eth7", [203, 0, 113, 7].into(), "")]);
+    part.leave_out(&host, MARK);
     let troubles = part.troubles(&host);
     assert!(troubles[0].contains("203.0.113.7") && troubles.len() == 1);
 }
@@ -116,17 +117,22 @@ fn networks_that_no_record_tells_of_keep_what_they_have() {
     let part = Part::of(&[network], Some("eth0"));
     let text = crate::uplink::render("c1", "1", &part);
     let mut after = Part::of(&[], Some("eth0"));
-    after.keep(&host, MARK, Some(&text));
+    after.keep(&host, MARK, Some(&text), &BTreeSet::new());
     assert_eq!(after, part);
     // Nothing of another cloud's, and not what is elsewhere now.
     let mut other = Part::default();
-    other.keep(&host, "skybus:c2", Some(&text));
+    other.keep(&host, "skybus:c2", Some(&text), &BTreeSet::new());
     assert_eq!(other, Part::default());
     let mut moved = Part::default();
     moved.floating.insert(at("sbtother", "203.0.113.7"));
-    moved.keep(&host, MARK, Some(&text));
+    moved.keep(&host, MARK, Some(&text), &BTreeSet::new());
     assert_eq!(moved.floating, [at("sbtother", "203.0.113.7")].into());
     assert!(moved.links.contains_key(&name));
+    // And not what is known to be nobody's any more.
+    let mut lost = Part::of(&[], Some("eth0"));
+    let nobodys = BTreeSet::from([[203, 0, 113, 7].into()]);
+    lost.keep(&host, MARK, Some(&text), &nobodys);
+    assert!(lost.floating.is_empty() && lost.answered.is_empty());
 }
 
 #[test]

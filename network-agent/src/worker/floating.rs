@@ -16,7 +16,11 @@ use skybus_model::{
 use tokio::sync::watch;
 
 use super::{Batch, Worker};
-use crate::record::{Doubt, Records};
+use crate::{
+    desired::Network,
+    outside::Reached,
+    record::{Doubt, Records},
+};
 
 /// What the worker keeps about floating IPs beside its records.
 #[derive(Debug)]
@@ -31,14 +35,18 @@ pub(crate) struct Floating {
     pub(crate) doubt: Duration,
     /// Until when they are, if they are.
     pub(crate) until: Option<Instant>,
+    /// Those that are something else to the host, and so not announced.
+    pub(crate) left_out: BTreeSet<Ipv4Addr>,
 }
 
 /// The key of the host's own troubles among those of single addresses.
 const HOST: &str = "host";
 
 impl Floating {
-    /// What keeps the host's floating IPs from being reached is this.
-    pub(super) fn host_is(&self, troubles: &[String]) {
+    /// The host's floating IPs fare like this.
+    pub(super) fn host_is(&mut self, reached: Reached) {
+        let Reached { troubles, left_out } = reached;
+        self.left_out = left_out;
         self.troubles.send_if_modified(|all| {
             let now = (!troubles.is_empty()).then(|| troubles.join("; "));
             if all.get(HOST) == now.as_ref() {
@@ -66,6 +74,21 @@ impl Floating {
 }
 
 impl Worker {
+    /// What the host's own part needs when it is to follow a change of the records, if it is: the networks, and
+    /// the floating IPs that are nobody's any more.
+    pub(super) fn of_host(
+        &self,
+        host: &HostName,
+        after: &Records,
+    ) -> Option<(Vec<Network>, BTreeSet<Ipv4Addr>)> {
+        let Some(before) = self.records.get(host) else {
+            return Some((after.desired(), BTreeSet::new()));
+        };
+        let same = before.networks == after.networks && before.floating() == after.floating();
+        let lost = || before.lost(after).into_keys().collect();
+        (!same).then(|| (after.desired(), lost()))
+    }
+
     /// Begins to doubt what the records say of floating IPs, but for those that are served at this moment.
     pub(super) async fn doubt(&mut self) {
         let served = match self.on_host(|driver, _| driver.served()).await {
@@ -146,6 +169,7 @@ impl Worker {
             .records
             .values()
             .flat_map(|records| records.floating().into_keys())
+            .filter(|ip| !self.floating.left_out.contains(ip))
             .collect();
         self.floating.here.send_if_modified(|here| {
             let changed = *here != all;

@@ -76,14 +76,16 @@ impl Worker {
         for (host, records) in self.records.clone() {
             let all = records.desired();
             let outcome = self
-                .on_host(move |driver, changes| driver.converge_host(&all, changes))
+                .on_host(move |driver, changes| {
+                    driver.converge_host(&all, &BTreeSet::new(), changes)
+                })
                 .await;
             match outcome {
-                Ok((outside, changes)) => {
+                Ok((reached, changes)) => {
                     if !changes.is_empty() {
                         tracing::info!(%host, "its own part: {}", changes.join("; "));
                     }
-                    self.floating.host_is(&outside);
+                    self.floating.host_is(reached);
                 }
                 Err(error) => {
                     tracing::warn!(%host, "{error}");
@@ -94,6 +96,7 @@ impl Worker {
                 }
             }
         }
+        self.announce();
     }
 
     /// Removes networks that nobody has claimed for long enough; gives back taps of the same kind.

@@ -91,7 +91,9 @@ impl Cloud {
                 .converge(network, &BTreeSet::new(), &mut changes)
                 .unwrap();
         }
-        self.linux.converge_host(&networks, &mut changes).unwrap();
+        self.linux
+            .converge_host(&networks, &BTreeSet::new(), &mut changes)
+            .unwrap();
         self.networks = networks;
         changes.list().to_vec()
     }
