@@ -95,6 +95,21 @@ impl Decision {
         }
     }
 
+    /// Ports that lose floating IPs even when the host can make nothing else of the decision: others may have
+    /// these by now.
+    pub fn without_lost(&self, records: &Records) -> BTreeMap<PortId, PortRecord> {
+        let less = |(id, after): (&PortId, &Option<PortRecord>)| {
+            let mut port = records.ports.get(id)?.clone();
+            let before = port.spec.floating.len();
+            let keeps = after.as_ref().map(|after| &after.spec.floating);
+            port.spec
+                .floating
+                .retain(|ip| keeps.is_some_and(|keeps| keeps.contains(ip)));
+            (port.spec.floating.len() < before).then_some((*id, port))
+        };
+        self.ports.iter().filter_map(less).collect()
+    }
+
     fn gone_by(&self, records: &Records, port: PortId) -> Option<Generation> {
         self.gone
             .get(&port)

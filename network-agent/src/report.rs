@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use skybus_bus::journal::{Error, Journal, JournalTx, Work};
 use skybus_model::{
     Fault, FaultCode, HostName,
-    id::{MessageId, NetworkId},
+    id::{MessageId, NetworkId, PortId},
     message::{
         Context,
         event::{NetworkInventory, PortFact, PortReport, PortState},
@@ -17,7 +17,7 @@ use skybus_model::{
 use crate::{
     decision::{Answer, Decision, Wish},
     failure,
-    record::{GONE, NETWORKS, PORTS, Records, key},
+    record::{GONE, NETWORKS, PORTS, PortRecord, Records, key},
     worker::Events,
 };
 
@@ -73,15 +73,20 @@ impl Reporter {
         self.commit(tx).await
     }
 
-    /// The host refused. What should be there is reported as down; what should go is tried again.
+    /// The host refused. What should be there is reported as down; what should go is tried again. Nothing is
+    /// recorded but the ports that have `less` than before.
     pub(crate) async fn failed(
         &self,
         host: &HostName,
         decision: &Decision,
+        less: &BTreeMap<PortId, PortRecord>,
         batch: &[(Work, Wish)],
         error: &failure::Error,
     ) -> Result<(), Error> {
         let mut tx = self.journal.begin().await?;
+        for (id, port) in less {
+            tx.put(PORTS, &key(host, id), port).await?;
+        }
         for ((work, wish), answer) in batch.iter().zip(&decision.answers) {
             let Wish::Ensure(ensure) = wish else { continue };
             let fault = answer.fault.clone().unwrap_or_else(|| {

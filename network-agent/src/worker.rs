@@ -183,7 +183,16 @@ impl Worker {
             Err(error) => {
                 tracing::warn!(%host, %network, "{error}");
                 self.clear_away(host, network, &wishes).await;
-                self.reporter.failed(host, &decision, batch, &error).await?;
+                let after = self.give_up(host, network, &decision).await;
+                self.reporter
+                    .failed(host, &decision, &after, batch, &error)
+                    .await?;
+                for (id, port) in after {
+                    if let Some(records) = self.records.get_mut(host) {
+                        records.ports.insert(id, port);
+                    }
+                }
+                self.announce();
             }
         }
         Ok(())

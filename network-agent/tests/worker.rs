@@ -331,6 +331,51 @@ fn ended(far: &mut TcpStream) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_cannot_be_made_gives_up_the_floating_ip_that_was_taken_from_it() {
+    if !lab::possible() {
+        return;
+    }
+    let (wire, mut stage) = (Wire::new(), Stage::linux().await);
+    stage.configure(&format!("public_interface = \"{}\"", wire.link));
+    let floating = wire.free(3);
+    let spec = lab::network_spec();
+    let mut port = floats(lab::port(&spec, 2, std::slice::from_ref(&SSH)), floating);
+    let mut worker = stage.worker();
+    stage.ensure("node-1", &port, 1).await;
+    assert_eq!(stage.report(port.id).await.state, PortState::Up);
+    let guest = Guest::up(&port);
+    let ssh = serve(&guest.name, 22);
+    let (_near, mut far, _) = meet(&wire.name, floating, &ssh);
+    stage.instead_of("dnsmasq", "echo 'no memory' >&2; exit 5");
+    let dnsmasq = stage.linux_driver().dnsmasq(&spec::namespace(spec.id));
+    process::end(dnsmasq.running().unwrap(), lab::SOON).unwrap();
+    port.floating.clear();
+    stage.ensure("node-1", &port, 2).await;
+    let report = stage.report(port.id).await;
+    assert_eq!(report.state, PortState::Down);
+    assert!(!lab::talk::left(floating) && !noted(floating));
+    ended(&mut far);
+    // The next worker, which still cannot make it, knows as much.
+    worker.kill();
+    let mut worker = stage.worker();
+    loop {
+        if stage.inventory("node-1", 0).await.order.epoch > report.order.epoch {
+            break;
+        }
+    }
+    assert!(!lab::talk::left(floating) && !noted(floating));
+    let network = spec::namespace(spec.id);
+    let listed = namespace::inside(&network, || {
+        std::process::Command::new("nft")
+            .args(["list", "ruleset"])
+            .output()
+    });
+    let listed = String::from_utf8(listed.unwrap().stdout).unwrap();
+    assert!(listed.contains("map floating") && !listed.contains(&floating.to_string()));
+    worker.terminate();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_host_leaves_out_is_not_announced_and_what_was_taken_away_is_not_kept() {
     if !lab::possible() {
         return;

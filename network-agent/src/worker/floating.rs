@@ -17,9 +17,10 @@ use tokio::sync::watch;
 
 use super::{Batch, Worker};
 use crate::{
+    decision::Decision,
     desired::Network,
     outside::Reached,
-    record::{Doubt, Records},
+    record::{Doubt, PortRecord, Records},
 };
 
 /// What the worker keeps about floating IPs beside its records.
@@ -161,6 +162,36 @@ impl Worker {
                 tracing::warn!(%host, %ip, "its connections go on: {error}");
             }
         }
+    }
+
+    /// What the host could not do leaves at least no floating IP where it is not any more: it goes from the
+    /// host's own part, and from the records of the ports that had it, which are given back.
+    pub(super) async fn give_up(
+        &mut self,
+        host: &HostName,
+        network: NetworkId,
+        decision: &Decision,
+    ) -> BTreeMap<PortId, PortRecord> {
+        let Some(before) = self.records.get(host) else {
+            return BTreeMap::new();
+        };
+        let ports = decision.without_lost(before);
+        if ports.is_empty() {
+            return ports;
+        }
+        let mut after = before.clone();
+        after.ports.extend(ports.clone());
+        if let Some((all, lost)) = self.of_host(host, &after) {
+            let done = self
+                .on_host(move |driver, changes| driver.converge_host(&all, &lost, changes))
+                .await;
+            match done {
+                Ok((reached, _)) => self.floating.host_is(reached),
+                Err(error) => tracing::warn!(%host, %network, "{error}"),
+            }
+        }
+        self.follow(host, network, &after).await;
+        ports
     }
 
     /// Tells the one who announces floating IPs which are here.
