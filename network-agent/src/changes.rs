@@ -42,6 +42,11 @@ impl Changes {
         if self.rehearsal { Ok(()) } else { work() }
     }
 
+    /// Lists how a change went.
+    pub fn note(&mut self, what: String) {
+        self.list.push(what);
+    }
+
     /// What was listed so far.
     #[must_use]
     pub fn list(&self) -> &[String] {

@@ -120,6 +120,16 @@ fn doing_it_again_changes_nothing_and_drift_is_repaired() {
     let repaired = cloud.converge(vec![network.clone()]);
     assert_eq!(repaired, rehearsal.list());
     assert!(repaired.len() >= 5, "{repaired:#?}");
+    assert_eq!(cloud.converge(vec![network.clone()]), Vec::<String>::new());
+
+    // A change of what somebody took away does not fit; that is said, and all of it is made anew.
+    nft(inside, "delete table bridge skybus\n").unwrap();
+    let network = cloud.network(&[ports[0].clone(), lab::port(&spec, 4, &[])]);
+    let changes = cloud.converge(vec![network.clone()]);
+    let said = changes
+        .iter()
+        .filter(|change| change.contains("did not fit"));
+    assert_eq!(said.count(), 1, "{changes:#?}");
     assert_eq!(cloud.converge(vec![network]), Vec::<String>::new());
 }
 

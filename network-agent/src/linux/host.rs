@@ -48,7 +48,12 @@ impl Linux {
     ) -> Result<Reached, Error> {
         // What one cloud notes about the host, another must not change in between.
         let _turn = namespace::turn()?;
-        let (host, clouds) = (Links::read(Place::Host)?, uplink::all_clouds()?);
+        let (host, mut clouds) = (Links::read(Place::Host)?, uplink::all_clouds()?);
+        let there = clouds.iter().any(|(cloud, _)| *cloud == self.cloud);
+        // Whoever took the table away took the notes in it, too; but they are remembered.
+        if !there && let Some(noted) = self.loaded.host() {
+            clouds.push((self.cloud.clone(), noted));
+        }
         let ours = clouds.iter().find(|(cloud, _)| *cloud == self.cloud);
         let former = ours.map(|(_, listing)| listing.as_str());
         let mark = links::mark(&self.cloud);
@@ -64,7 +69,7 @@ impl Linux {
             changes,
         )?;
         if part.links.is_empty() {
-            self.leave_host(&clouds, changes)?;
+            self.leave_host(&clouds, there, changes)?;
             return Ok(Reached::default());
         }
         let now = forwarding()?;
@@ -73,14 +78,8 @@ impl Linux {
         let table = uplink::table(&self.cloud);
         let tables = [("ip", table.as_str())];
         let listed = || crate::ruleset::listing(Place::Host, &tables);
-        self.loaded.bring(
-            Place::Host,
-            former.is_none(),
-            rules,
-            &tables,
-            listed,
-            changes,
-        )?;
+        self.loaded
+            .bring(Place::Host, !there, rules, &tables, listed, changes)?;
         if now != "1" {
             changes.make(format!("host: {} = 1", uplink::FORWARDING), || {
                 observed::set(Place::Host, uplink::FORWARDING, "1")
@@ -98,7 +97,13 @@ impl Linux {
     }
 
     /// Takes the host's part away and gives forwarding back as it was, if no other cloud needs it.
-    fn leave_host(&self, clouds: &[(String, String)], changes: &mut Changes) -> Result<(), Error> {
+    /// Whether its table is `there` or only remembered makes no other difference.
+    fn leave_host(
+        &self,
+        clouds: &[(String, String)],
+        there: bool,
+        changes: &mut Changes,
+    ) -> Result<(), Error> {
         let Some((_, ours)) = clouds.iter().find(|(cloud, _)| *cloud == self.cloud) else {
             return Ok(());
         };
@@ -108,10 +113,12 @@ impl Linux {
                 observed::set(Place::Host, uplink::FORWARDING, "0")
             })?;
         }
-        let table = uplink::table(&self.cloud);
-        changes.make(format!("host: remove the nft table ip {table}"), || {
-            program::nft(Place::Host, &format!("delete table ip {table}\n"))
-        })?;
+        if there {
+            let table = uplink::table(&self.cloud);
+            changes.make(format!("host: remove the nft table ip {table}"), || {
+                program::nft(Place::Host, &format!("delete table ip {table}\n"))
+            })?;
+        }
         if !changes.is_rehearsal() {
             self.loaded.forget(Place::Host.name());
             // Refused while something is in it, which the next call or a teardown then finds.
@@ -187,4 +194,47 @@ fn answers() -> Result<BTreeSet<At>, program::Error> {
 
 fn forwarding() -> io::Result<String> {
     Ok(observed::setting(Place::Host, uplink::FORWARDING)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    /// Loses the cloud's table, as `nft flush ruleset` would.
+    fn lose_table(linux: &Linux) {
+        let table = uplink::table(linux.cloud());
+        program::nft(Place::Host, &format!("delete table ip {table}\n")).unwrap();
+    }
+
+    #[test]
+    fn what_was_noted_of_the_host_outlives_its_table() {
+        if !testing::root("changing a setting in a scratch namespace") {
+            return;
+        }
+        let mut port = testing::port(7);
+        port.floating = vec![[203, 0, 113, 7].into()];
+        let networks = [testing::network(&[port])];
+        namespace::scratch(|| {
+            observed::set(Place::Host, uplink::FORWARDING, "0").unwrap();
+            program::ip(Place::Host, "link set lo up\n").unwrap();
+            let linux = Linux::new("notes").with_public(Some("lo"));
+            let (none, mut changes) = (BTreeSet::new(), Changes::real());
+            let mut bring = || {
+                linux.converge_host(&networks, &none, &mut changes).unwrap();
+                assert_eq!(forwarding().unwrap(), "1");
+                assert_eq!(answers().unwrap().len(), 1);
+                uplink::all_clouds().unwrap().remove(0).1
+            };
+            assert_eq!(uplink::was(&bring()), Some("0"));
+            lose_table(&linux);
+            assert_eq!(uplink::was(&bring()), Some("0"));
+            lose_table(&linux);
+            linux.clear_host(&mut Changes::real()).unwrap();
+            assert_eq!(forwarding().unwrap(), "0");
+            assert!(answers().unwrap().is_empty());
+            io::Result::Ok(())
+        })
+        .unwrap();
+    }
 }

@@ -36,6 +36,9 @@ struct Asked {
     listing: Option<String>,
 }
 
+/// What is said when others' rules had to be loaded anew for those that changed.
+const UNFIT: &str = "a change of the packet filter did not fit, so all of it was loaded";
+
 /// What was asked for last, by place.
 #[derive(Debug, Default)]
 pub(super) struct Loaded(Mutex<HashMap<String, Asked>>);
@@ -111,11 +114,20 @@ impl Loaded {
             place.name(),
             script.lines().count()
         );
+        let mut unfit = None;
         changes.make(what, || {
             program::nft(place, script)
-                .or_else(|_| program::nft(place, &rules.text()))
+                .or_else(|why| {
+                    unfit = Some(why);
+                    program::nft(place, &rules.text())
+                })
                 .inspect_err(|_| self.forget(place.name()))
         })?;
+        if let Some(why) = unfit {
+            let said = format!("{}: {UNFIT}: {why}", place.name());
+            tracing::warn!("{said}");
+            changes.note(said);
+        }
         Ok(())
     }
 
@@ -123,6 +135,14 @@ impl Loaded {
         if !changes.is_rehearsal() {
             let asked = Asked { rules, listing };
             self.all().insert(place.name().to_owned(), asked);
+        }
+    }
+
+    /// The host's part as it was asked for last.
+    pub(super) fn host(&self) -> Option<String> {
+        match &self.all().get(Place::Host.name())?.rules {
+            Rules::Host(text) => Some(text.clone()),
+            Rules::Network(_) => None,
         }
     }
 

@@ -105,6 +105,8 @@ pub(crate) fn filter_lines(changes: &[String]) -> usize {
     let filter = changes
         .iter()
         .find_map(|change| change.split_once("packet filter, "));
+    let unfit = changes.iter().find(|change| change.contains("did not fit"));
+    assert_eq!(unfit, None, "other ports' rules were touched");
     let lines = filter.unwrap().1.trim_end_matches(" lines");
     lines.parse().unwrap()
 }
