@@ -7,7 +7,13 @@ use anyhow::bail;
 use skybus_bus::journal::Journal;
 use skybus_model::server::spec;
 use skybus_network::{
-    agent, changes::Changes, config::Config, driver::Driver, record, teardown::teardown, worker,
+    agent,
+    changes::Changes,
+    config::Config,
+    driver::Driver,
+    record,
+    teardown::{Recorded, teardown},
+    worker,
 };
 
 #[tokio::main]
@@ -66,25 +72,30 @@ async fn take_down(config: &Config, mut changes: Changes) -> anyhow::Result<()> 
         return Ok(());
     };
     // A journal that cannot be read must not keep what it describes on the host.
-    let namespaces = recorded(config).await.unwrap_or_else(|error| {
+    let recorded = recorded(config).await.unwrap_or_else(|error| {
         tracing::warn!("going by the marks on the host alone: {error:#}");
-        Vec::new()
+        Recorded::default()
     });
-    teardown(&linux, &namespaces, &mut changes)?;
+    teardown(&linux, &recorded, &mut changes)?;
     show(&changes)
 }
 
-/// The namespaces of networks that the journal knows of.
-async fn recorded(config: &Config) -> anyhow::Result<Vec<String>> {
+/// The networks and floating IPs that the journal knows of.
+async fn recorded(config: &Config) -> anyhow::Result<Recorded> {
     let Some(journal) = journal(config).await? else {
-        return Ok(Vec::new());
+        return Ok(Recorded::default());
     };
-    let mut namespaces = worker::in_work(&journal).await?;
+    let mut recorded = Recorded {
+        namespaces: worker::in_work(&journal).await?,
+        floating: BTreeSet::new(),
+    };
     for records in record::load(&journal, &config.hosts()).await?.into_values() {
-        namespaces.extend(records.networks.into_keys().map(spec::namespace));
+        recorded.floating.extend(records.floating().into_keys());
+        let networks = records.networks.into_keys();
+        recorded.namespaces.extend(networks.map(spec::namespace));
     }
     journal.close().await;
-    Ok(namespaces)
+    Ok(recorded)
 }
 
 fn show(changes: &Changes) -> anyhow::Result<()> {

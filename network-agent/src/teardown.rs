@@ -1,24 +1,33 @@
 //! Taking away everything that a cloud made on its host, also when its records are lost.
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, net::Ipv4Addr};
 
 use crate::{
     changes::Changes, desired::TRANSIT_PREFIX, failure::Error, links, linux::Linux,
     observed::Links, program::Place,
 };
 
-/// Removes the networks in `recorded` (by namespace), every other one that bears the cloud's mark, and
-/// the host's own part.
+/// What a journal knows of a cloud's host.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Recorded {
+    /// The networks' namespaces.
+    pub namespaces: Vec<String>,
+    /// The floating IPs of their ports.
+    pub floating: BTreeSet<Ipv4Addr>,
+}
+
+/// Removes the networks that are `recorded`, every other one that bears the cloud's mark, and the host's own
+/// part.
 ///
 /// # Errors
 /// The first thing that could not be removed; all others were tried.
-pub fn teardown(linux: &Linux, recorded: &[String], changes: &mut Changes) -> Result<(), Error> {
+pub fn teardown(linux: &Linux, recorded: &Recorded, changes: &mut Changes) -> Result<(), Error> {
     let mut first = Ok(());
-    for namespace in everything(linux, recorded)? {
+    for namespace in everything(linux, &recorded.namespaces)? {
         let done = linux.remove(&namespace, changes);
         first = first.and(done);
     }
-    let host = linux.clear_host(changes);
+    let host = linux.clear_host(&recorded.floating, changes);
     let files = remove_files(linux, changes);
     first.and(host).and(files)
 }

@@ -8,7 +8,7 @@ use skybus_network::{
     changes::Changes,
     linux::Linux,
     program::{Place, ip, nft},
-    teardown::teardown,
+    teardown::{Recorded, teardown},
 };
 use skybus_sys::{namespace, process};
 
@@ -220,12 +220,17 @@ fn teardown_leaves_the_host_as_it_was_and_other_clouds_alone_even_without_record
 
     // A rehearsal changes nothing.
     let mut rehearsal = Changes::rehearsal();
-    teardown(&cloud.linux, &[], &mut rehearsal).unwrap();
+    teardown(&cloud.linux, &Recorded::default(), &mut rehearsal).unwrap();
     assert!(namespace::exists(&networks[0].namespace()));
     assert!(!rehearsal.list().is_empty());
 
     let mut changes = Changes::real();
-    teardown(&Linux::new(cloud.linux.cloud()), &[], &mut changes).unwrap();
+    teardown(
+        &Linux::new(cloud.linux.cloud()),
+        &Recorded::default(),
+        &mut changes,
+    )
+    .unwrap();
     let traces = traces();
     for mine in [
         cloud.linux.cloud(),
@@ -243,6 +248,6 @@ fn teardown_leaves_the_host_as_it_was_and_other_clouds_alone_even_without_record
     );
     assert_eq!(other.converge(other.networks.clone()), Vec::<String>::new());
     let mut nothing = Changes::real();
-    teardown(&cloud.linux, &[], &mut nothing).unwrap();
+    teardown(&cloud.linux, &Recorded::default(), &mut nothing).unwrap();
     assert_eq!(nothing.list(), Vec::<String>::new());
 }

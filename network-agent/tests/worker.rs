@@ -1,18 +1,14 @@
 //! The program itself, on a real broker and (with root) a real host: commands in, reports out, killed
 //! and started again in between.
 
-use std::{
-    io::{Read as _, Write as _},
-    net::{Ipv4Addr, TcpStream, UdpSocket},
-    time::Duration,
-};
+use std::{io::Write as _, net::UdpSocket, time::Duration};
 
 use skybus_fault::Point;
 use skybus_model::{Order, message::event::PortState, network::PacketMatch, server::spec};
 use skybus_network::{
     changes::Changes,
     program::{self, Place},
-    teardown::teardown,
+    teardown::{Recorded, teardown},
     uplink,
 };
 use skybus_sys::{namespace, process, tap};
@@ -24,7 +20,7 @@ mod stage;
 use lab::{
     Guest,
     dhcp::Lease,
-    talk::{SSH, floats, meet, serve},
+    talk::{SSH, ended, floats, left, meet, noted, serve},
     wire::Wire,
 };
 use stage::Stage;
@@ -227,7 +223,12 @@ async fn a_floating_ip_is_announced_served_repaired_and_after_a_power_cut_not_be
     // A power cut takes all but the journal.
     worker.kill();
     drop((open, far, ssh, guest));
-    teardown(&stage.linux_driver(), &[], &mut Changes::real()).unwrap();
+    teardown(
+        &stage.linux_driver(),
+        &Recorded::default(),
+        &mut Changes::real(),
+    )
+    .unwrap();
     let mut worker = stage.worker();
     compared(&mut stage, order).await;
     assert!(namespace::exists(&spec::namespace(spec.id)));
@@ -310,25 +311,8 @@ async fn connections_through_a_floating_ip_that_was_taken_away_end_whatever_hind
     worker.terminate();
 }
 
-/// Whether a floating IP is in the table of some cloud on the host.
-fn noted(floating: Ipv4Addr) -> bool {
-    let word = floating.to_string();
-    let apart = |c: char| c.is_whitespace() || c == ',';
-    lab::traces().split(apart).any(|found| found == word)
-}
-
 /// What a script says to become the program in whose place it is.
 const THE_REAL_ONE: &str = "PATH=${PATH#*:}; exec \"${0##*/}\" \"$@\"";
-
-/// The guest is told at its next word that its connection is gone.
-fn ended(far: &mut TcpStream) {
-    let end = far.write_all(b"?").and_then(|()| far.read_exact(&mut [0]));
-    assert_eq!(
-        end.unwrap_err().kind(),
-        std::io::ErrorKind::ConnectionReset,
-        "what went through it goes on"
-    );
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_network_that_cannot_be_made_gives_up_the_floating_ip_that_was_taken_from_it() {
@@ -353,7 +337,7 @@ async fn a_network_that_cannot_be_made_gives_up_the_floating_ip_that_was_taken_f
     stage.ensure("node-1", &port, 2).await;
     let report = stage.report(port.id).await;
     assert_eq!(report.state, PortState::Down);
-    assert!(!lab::talk::left(floating) && !noted(floating));
+    assert!(!left(floating) && !noted(floating));
     ended(&mut far);
     // The next worker, which still cannot make it, knows as much.
     worker.kill();
@@ -363,7 +347,7 @@ async fn a_network_that_cannot_be_made_gives_up_the_floating_ip_that_was_taken_f
             break;
         }
     }
-    assert!(!lab::talk::left(floating) && !noted(floating));
+    assert!(!left(floating) && !noted(floating));
     let network = spec::namespace(spec.id);
     let listed = namespace::inside(&network, || {
         std::process::Command::new("nft")
@@ -411,7 +395,7 @@ async fn what_the_host_leaves_out_is_not_announced_and_what_was_taken_away_is_no
     stage.remove("node-1", &port, 2).await;
     assert_eq!(stage.report(port.id).await.state, PortState::Absent);
     assert!(namespace::exists(&network));
-    assert!(!lab::talk::left(floating) && !noted(floating));
+    assert!(!left(floating) && !noted(floating));
     worker.terminate();
 }
 
@@ -438,7 +422,12 @@ async fn doubt_ends_by_itself_and_another_s_answer_is_trouble_that_stops_nothing
     assert!(!stage.health().contains(&free.to_string()));
     // The other machine gives it up, or the port does.
     worker.kill();
-    teardown(&stage.linux_driver(), &[], &mut Changes::real()).unwrap();
+    teardown(
+        &stage.linux_driver(),
+        &Recorded::default(),
+        &mut Changes::real(),
+    )
+    .unwrap();
     let mut worker = stage.worker();
     lab::eventually("the end of doubt", || noted(free));
     port.floating = vec![free];

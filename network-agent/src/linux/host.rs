@@ -32,12 +32,30 @@ impl Linux {
         self.bring_host(networks, Some(lost), changes)
     }
 
-    /// Takes the host's own part away, whatever networks are left.
+    /// Takes the host's own part away, whatever networks are left. The host answers for no floating IP in
+    /// `recorded` any more, also when its table, which knew of it, was lost.
     ///
     /// # Errors
     /// When the host refuses.
-    pub fn clear_host(&self, changes: &mut Changes) -> Result<(), Error> {
-        self.bring_host(&[], None, changes).map(drop)
+    pub fn clear_host(
+        &self,
+        recorded: &BTreeSet<Ipv4Addr>,
+        changes: &mut Changes,
+    ) -> Result<(), Error> {
+        self.bring_host(&[], None, changes)?;
+        let Some(public) = &self.public else {
+            return Ok(());
+        };
+        let answers = answers()?;
+        let left = recorded
+            .iter()
+            .filter(|ip| answers.contains(&(public.clone(), **ip)));
+        let mut lines: Vec<String> = left
+            .map(|ip| format!("neigh delete proxy {ip} dev {public}"))
+            .collect();
+        // A rehearsal has left those that it listed.
+        lines.retain(|line| !changes.list().contains(&format!("host: ip {line}")));
+        batch(Place::Host, &lines, changes)
     }
 
     fn bring_host(
@@ -230,8 +248,19 @@ mod tests {
             lose_table(&linux);
             assert_eq!(uplink::was(&bring()), Some("0"));
             lose_table(&linux);
-            linux.clear_host(&mut Changes::real()).unwrap();
+            linux
+                .clear_host(&BTreeSet::new(), &mut Changes::real())
+                .unwrap();
             assert_eq!(forwarding().unwrap(), "0");
+            assert!(answers().unwrap().is_empty());
+            // Another worker remembers nothing of it but what its journal says.
+            linux
+                .converge_host(&networks, &none, &mut Changes::real())
+                .unwrap();
+            lose_table(&linux);
+            let linux = Linux::new("notes").with_public(Some("lo"));
+            let recorded = BTreeSet::from([[203, 0, 113, 7].into()]);
+            linux.clear_host(&recorded, &mut Changes::real()).unwrap();
             assert!(answers().unwrap().is_empty());
             io::Result::Ok(())
         })

@@ -26,6 +26,7 @@ use skybus_network::{
     changes::Changes,
     desired::{Network, Port},
     linux::Linux,
+    teardown::{Recorded, teardown},
 };
 use skybus_sys::{namespace, tap};
 
@@ -116,7 +117,7 @@ impl Cloud {
 impl Drop for Cloud {
     fn drop(&mut self) {
         let mut changes = Changes::real();
-        let left = skybus_network::teardown::teardown(&self.linux, &[], &mut changes);
+        let left = teardown(&self.linux, &Recorded::default(), &mut changes);
         if let Err(error) = left {
             eprintln!("the test's cloud could not be taken away: {error}");
         }

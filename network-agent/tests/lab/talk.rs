@@ -75,6 +75,23 @@ pub(crate) fn left(floating: Ipv4Addr) -> bool {
     })
 }
 
+/// The guest is told at its next word that its connection is gone.
+pub(crate) fn ended(far: &mut TcpStream) {
+    let end = far.write_all(b"?").and_then(|()| far.read_exact(&mut [0]));
+    assert_eq!(
+        end.unwrap_err().kind(),
+        ErrorKind::ConnectionReset,
+        "what went through it goes on"
+    );
+}
+
+/// Whether a floating IP is in the table of some cloud on the host.
+pub(crate) fn noted(floating: Ipv4Addr) -> bool {
+    let word = floating.to_string();
+    let apart = |c: char| c.is_whitespace() || c == ',';
+    super::traces().split(apart).any(|found| found == word)
+}
+
 /// Each datagram is answered before the next is sent, so that only a loss can leave one unanswered.
 pub(crate) fn converse(mouth: &UdpSocket, ear: &UdpSocket, over: &AtomicBool) -> u32 {
     let mut number = 0_u32;

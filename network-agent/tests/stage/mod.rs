@@ -24,7 +24,11 @@ use skybus_model::{
     },
     network::PortSpec,
 };
-use skybus_network::{changes::Changes, linux::Linux, teardown::teardown};
+use skybus_network::{
+    changes::Changes,
+    linux::Linux,
+    teardown::{Recorded, teardown},
+};
 use skybus_sys::socket;
 use tempfile::TempDir;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -293,7 +297,11 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         self.token.cancel();
-        if let Err(error) = teardown(&self.linux_driver(), &[], &mut Changes::real()) {
+        if let Err(error) = teardown(
+            &self.linux_driver(),
+            &Recorded::default(),
+            &mut Changes::real(),
+        ) {
             eprintln!("the test's cloud could not be taken away: {error}");
         }
     }
