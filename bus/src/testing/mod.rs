@@ -8,7 +8,7 @@ mod node;
 use std::{
     io,
     process::{Child, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustix::process::{Signal, kill_process};
@@ -24,23 +24,43 @@ use crate::{
     topology,
 };
 
-/// Whether a broker lets somebody in with this address.
+/// For so long a broker that says neither yes nor no is asked again.
+const UNDECIDED: Duration = Duration::from_secs(60);
+
+/// Whether a broker lets somebody in with this address. Only its own refusal counts as a no.
 ///
 /// # Errors
-/// When it does not answer.
+/// When it says neither for long.
 pub async fn is_let_in(address: &str) -> io::Result<bool> {
-    let uri: lapin::uri::AMQPUri = address.parse().map_err(io::Error::other)?;
-    let place = (uri.authority.host.as_str(), uri.authority.port);
-    // It is there; whatever it does to the connection then, it lets in or it does not.
-    drop(tokio::net::TcpStream::connect(place).await?);
-    let properties = lapin::ConnectionProperties::default();
-    match lapin::Connection::connect(address, properties).await {
-        Ok(connection) => {
-            let _closed = connection.close(200, "done".into()).await;
-            Ok(true)
+    let end = Instant::now() + UNDECIDED;
+    loop {
+        let properties = lapin::ConnectionProperties::default();
+        let error = match lapin::Connection::connect(address, properties).await {
+            Ok(connection) => {
+                let _closed = connection.close(200, "done".into()).await;
+                return Ok(true);
+            }
+            Err(error) => error,
+        };
+        if is_refusal(&error) {
+            return Ok(false);
         }
-        Err(_) => Ok(false),
+        if Instant::now() > end {
+            return Err(io::Error::other(error));
+        }
+        sleep(Duration::from_millis(200)).await;
     }
+}
+
+fn is_refusal(error: &lapin::Error) -> bool {
+    use lapin::{
+        ErrorKind,
+        protocol::{AMQPErrorKind, AMQPSoftError},
+    };
+    let ErrorKind::ProtocolError(said) = error.kind() else {
+        return false;
+    };
+    matches!(said.kind(), AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED))
 }
 
 /// In the environment of everything that belongs to one broker, so that nothing else is ever ended.

@@ -1,5 +1,7 @@
 //! A machine is given its accounts and queues, and nothing of them is of use when it was removed.
 
+use std::time::Duration;
+
 use lapin::{Connection, ConnectionProperties};
 use skybus_bus::{
     accounts::machine::{admit, dismiss},
@@ -30,11 +32,14 @@ async fn a_machine_is_let_in_until_it_is_removed_and_comes_back_as_another() {
     for _ in 0..2 {
         dismiss(&management, Role::Compute, &machine).await.unwrap();
     }
-    for connection in &connections {
-        while connection.status().connected() {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    let cut_off = async {
+        while connections.iter().any(|one| one.status().connected()) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
-    }
+    };
+    tokio::time::timeout(Duration::from_secs(60), cut_off)
+        .await
+        .expect("a removed machine keeps its connection");
     let queues = management.queues().await.unwrap();
     assert!(
         queues
