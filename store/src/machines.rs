@@ -12,12 +12,13 @@ use skybus_model::{
 };
 use sqlx::any::AnyRow;
 
-use crate::{Engine, Error, Result, Store, Tx, row::Columns};
+use crate::{Engine, Error, Result, Store, Tx, row::Columns, services};
 
 mod leave;
 #[cfg(test)]
 mod tests;
 
+use leave::{clear_rows, hold_host};
 pub use leave::{forget, leave};
 
 /// One machine.
@@ -46,13 +47,15 @@ impl std::fmt::Debug for Machine {
 }
 
 impl Machine {
-    /// Whether it is of this machine that a host speaks: by its own name, or as one of those that the first
-    /// machine plays in memory.
+    /// Whether a host is this machine's: by its own name, or as one of those that the first machine plays in
+    /// memory. A host that is a machine of its own, of `all` that there are, is nobody else's.
     #[must_use]
-    pub fn has(&self, host: &HostName) -> bool {
-        if *host == self.name {
-            return true;
-        }
+    pub fn has(&self, host: &HostName, all: &[Self]) -> bool {
+        *host == self.name || self.may_play(host) && all.iter().all(|other| other.name != *host)
+    }
+
+    /// Whether a host in memory has such a name, if this machine plays some.
+    fn may_play(&self, host: &HostName) -> bool {
         let number = host
             .as_str()
             .strip_prefix(self.name.as_str())
@@ -176,12 +179,17 @@ pub async fn invite(
     role: Role,
     (secret, expires_at): (&str, Timestamp),
 ) -> Result<Option<Machine>> {
+    hold_host(tx, name).await?;
     let is_new = insert(tx, name, role, State::Invited).await?;
-    if is_new && is_taken(tx, name).await? {
-        return Err(Error::Conflict(format!(
-            "a worker of another machine speaks for a host {name} already; choose another name"
-        )));
+    if is_new {
+        if is_taken(tx, name).await? {
+            return Err(Error::Conflict(format!(
+                "a worker of another machine speaks for a host {name} already; choose another name"
+            )));
+        }
+        clear_rows(tx, name).await?;
     }
+    refuse_played(tx, name).await?;
     let machine = lock(tx, name)
         .await?
         .ok_or_else(|| Error::NotFound(format!("host {name}")))?;
@@ -235,15 +243,54 @@ async fn insert(tx: &mut Tx, name: &HostName, role: Role, state: State) -> Resul
     Ok(done.rows_affected() == 1)
 }
 
+/// Whether somebody's workers speak for a host of that name, or did and left servers. What was switched off
+/// without any is nobody's.
 async fn is_taken(tx: &mut Tx, name: &HostName) -> Result<bool> {
-    let there: i64 = sqlx::query_scalar(
-        "SELECT (SELECT COUNT(*) FROM hosts WHERE name = $1) \
-         + (SELECT COUNT(*) FROM services WHERE host = $1 AND service <> 'scheduler')",
+    for service in Role::Compute.services() {
+        let service = service.as_str();
+        let is_known = services::find(tx, name, service).await?.is_some();
+        if is_known && !services::is_down(tx, name, service).await? {
+            return Ok(true);
+        }
+    }
+    let left: i64 = sqlx::query_scalar(
+        "SELECT (SELECT COUNT(*) FROM servers WHERE host = $1 AND deleted_at IS NULL) \
+         + (SELECT COUNT(*) FROM ports WHERE host = $1)",
     )
     .bind(name.as_str())
     .fetch_one(tx.conn())
     .await?;
-    Ok(there > 0)
+    Ok(left > 0)
+}
+
+/// The first machine may be told to play more hosts in memory than it does now: where it plays any, the names
+/// of all are its.
+async fn refuse_played(tx: &mut Tx, name: &HostName) -> Result<()> {
+    let rows = sqlx::query("SELECT * FROM machines")
+        .fetch_all(tx.conn())
+        .await?;
+    let machines: Vec<Machine> = rows.iter().map(read).collect::<Result<_>>()?;
+    let Some(first) = machines
+        .iter()
+        .find(|m| m.role == Role::All && m.may_play(name))
+    else {
+        return Ok(());
+    };
+    let rows = sqlx::query("SELECT name FROM hosts")
+        .fetch_all(tx.conn())
+        .await?;
+    let hosts: Vec<HostName> = rows
+        .iter()
+        .map(|row| row.word("name"))
+        .collect::<Result<_>>()?;
+    let plays = |host: &HostName| *host != first.name && first.has(host, &machines);
+    if hosts.iter().any(plays) {
+        return Err(Error::Conflict(format!(
+            "{name} is a name of the hosts that {} plays in memory; choose another name",
+            first.name
+        )));
+    }
+    Ok(())
 }
 
 /// The token now belongs to whoever has this key.

@@ -16,6 +16,7 @@ use sqlx::any::AnyRow;
 use crate::{
     Engine, Result, Store, Tx,
     lifecycle::{mend, room::Room},
+    machines,
     row::Columns,
 };
 
@@ -95,7 +96,8 @@ pub(crate) fn read(row: &AnyRow) -> Result<Stray> {
     })
 }
 
-/// Remembers what an inventory of `host` showed, all of it. Most show nothing, and take one query.
+/// Remembers what an inventory of `host` showed, all of it; nothing of a host that was removed meanwhile. Most
+/// show nothing, and take one query.
 ///
 /// # Errors
 /// [`crate::Error::Broken`] when the database fails.
@@ -111,6 +113,9 @@ pub async fn remember(store: &Store, host: &HostName, seen: &[Seen], at: Timesta
         return Ok(());
     }
     let mut tx = store.begin().await?;
+    if !machines::may_speak(&mut tx, host).await? {
+        return Ok(());
+    }
     for gone in known
         .iter()
         .filter(|id| !seen.iter().any(|one| one.server == **id))

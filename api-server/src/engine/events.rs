@@ -14,7 +14,7 @@ use skybus_store::{
         inventory,
         reported::{self, Outcome},
     },
-    strays,
+    machines, strays,
 };
 
 use super::Engine;
@@ -88,6 +88,8 @@ async fn port(engine: &Engine, delivery: &Delivery, sender: &HostName) -> Result
     Ok(outcome)
 }
 
+/// Whether the host was removed is looked at last: its machine's row is locked after a host's and a server's, as
+/// everywhere; what was done for one that is gone is rolled back.
 async fn servers_of(
     engine: &Engine,
     delivery: &Delivery,
@@ -106,6 +108,9 @@ async fn servers_of(
         let mut tx = engine.store.begin().await?;
         let with = (&engine.key, &delivery.context);
         let repairs = inventory::server(&mut tx, id, &report, with).await?;
+        if !machines::may_speak(&mut tx, sender).await? {
+            return Ok(Outcome::NotTheirs);
+        }
         engine.relay.push(tx.commit().await?);
         orphans += repairs.orphans;
         held += repairs.held;
@@ -138,6 +143,9 @@ async fn ports_of(
     }
     let mut tx = engine.store.begin().await?;
     let repairs = inventory::ports(&mut tx, &report, &delivery.context).await?;
+    if !machines::may_speak(&mut tx, sender).await? {
+        return Ok(Outcome::NotTheirs);
+    }
     engine.relay.push(tx.commit().await?);
     if repairs.ensured + repairs.removed > 0 {
         tracing::info!(host = %sender, ?repairs, "repaired");

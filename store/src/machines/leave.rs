@@ -36,7 +36,16 @@ pub async fn leave(tx: &mut Tx, name: &HostName) -> Result<Machine> {
     refuse_with_servers(tx, name).await?;
     refuse_with_ports(tx, name).await?;
     advance(tx, &machine, State::Leaving).await?;
-    // What was there and is deleted keeps its history; only the row that it points to goes.
+    clear_rows(tx, name).await?;
+    Ok(Machine {
+        state: State::Leaving,
+        ..machine
+    })
+}
+
+/// Takes away what is written of a host without servers. Those that are deleted keep their history; only the row
+/// that it points to goes.
+pub(super) async fn clear_rows(tx: &mut Tx, name: &HostName) -> Result<()> {
     for text in [
         "UPDATE servers SET host = NULL WHERE host = $1 AND deleted_at IS NOT NULL",
         "DELETE FROM strays WHERE host = $1",
@@ -48,14 +57,11 @@ pub async fn leave(tx: &mut Tx, name: &HostName) -> Result<Machine> {
             .execute(tx.conn())
             .await?;
     }
-    Ok(Machine {
-        state: State::Leaving,
-        ..machine
-    })
+    Ok(())
 }
 
 /// A claim changes this row: whoever comes second sees what the other did.
-async fn hold_host(tx: &mut Tx, name: &HostName) -> Result<()> {
+pub(super) async fn hold_host(tx: &mut Tx, name: &HostName) -> Result<()> {
     if tx.engine() == Engine::Postgres {
         sqlx::query("SELECT name FROM hosts WHERE name = $1 FOR UPDATE")
             .bind(name.as_str())
@@ -121,6 +127,11 @@ pub async fn forget(tx: &mut Tx, name: &HostName) -> Result<()> {
         return Ok(());
     }
     advance(tx, &machine, State::Removed).await?;
+    // An inventory that was under way when the machine left may have written some.
+    sqlx::query("DELETE FROM strays WHERE host = $1")
+        .bind(name.as_str())
+        .execute(tx.conn())
+        .await?;
     for service in machine.role.services() {
         // A host's name has neither of the two letters that mean something here.
         sqlx::query("DELETE FROM outbox WHERE routing_key LIKE $1")

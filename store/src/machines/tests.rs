@@ -1,7 +1,7 @@
 //! Invitations, removals, and what a removed machine may still bring about: nothing.
 
 use skybus_model::{
-    Order,
+    Generation, Order,
     host::Resources,
     id::ServerId,
     message::{command::ServerPlace, heartbeat::HostBeat},
@@ -13,6 +13,7 @@ use crate::{
     lifecycle::placed,
     networks::on_both,
     services,
+    strays::{self, Seen, What},
     testing::{SMALL, TestCloud},
 };
 
@@ -23,6 +24,8 @@ on_both! {
     of_a_claim_and_a_removal_one_comes_first
     a_beat_in_the_midst_of_a_removal_leaves_no_row
     the_first_machine_and_its_hosts_cannot_be_taken
+    what_was_switched_off_leaves_its_name_to_others
+    an_inventory_of_a_removed_machine_leaves_nothing
 }
 
 const RATIOS: Ratios = Ratios {
@@ -75,20 +78,24 @@ async fn joined(store: &Store, host: &str) {
     beats(store, host).await;
 }
 
+fn beat(host: &str, service: &str) -> HostBeat {
+    HostBeat {
+        host: name(host),
+        service: service.to_owned(),
+        zone: "nova".to_owned(),
+        order: Order::default(),
+        at: Timestamp::now(),
+        capacity: ROOM,
+        free: ROOM,
+        hypervisor: "fake".to_owned(),
+        version: "0".to_owned(),
+    }
+}
+
 async fn beats(store: &Store, host: &str) {
     let mut tx = store.begin().await.unwrap();
     for service in ["compute", "network"] {
-        let beat = HostBeat {
-            host: name(host),
-            service: service.to_owned(),
-            zone: "nova".to_owned(),
-            order: Order::default(),
-            at: Timestamp::now(),
-            capacity: ROOM,
-            free: ROOM,
-            hypervisor: "fake".to_owned(),
-            version: "0".to_owned(),
-        };
+        let beat = beat(host, service);
         if service == "compute" {
             let row = Host {
                 name: beat.host.clone(),
@@ -235,12 +242,76 @@ async fn the_first_machine_and_its_hosts_cannot_be_taken(store: &Store) {
     let refused = leaves(store, "a").await.unwrap_err().to_string();
     assert!(refused.contains("skybus down"), "{refused}");
     assert!(invited(store, "a", "s").await.is_err());
+    // It plays none in memory yet: then this is a name like any other.
+    invited(store, "a-7", "s").await.unwrap();
     beats(store, "a-1").await;
-    assert!(invited(store, "a-1", "s").await.is_err());
-    assert_eq!(find(store, &name("a-1")).await.unwrap(), None);
+    for played in ["a-1", "a-2"] {
+        assert!(invited(store, played, "s").await.is_err(), "{played}");
+        assert_eq!(find(store, &name(played)).await.unwrap(), None);
+    }
 
+    let all = all(store).await.unwrap();
     let first = find(store, &name("a")).await.unwrap().unwrap();
-    for (host, is_its) in [("a", true), ("a-1", true), ("a-b", false), ("b", false)] {
-        assert_eq!(first.has(&name(host)), is_its, "{host}");
+    for (host, is_its) in [
+        ("a", true),
+        ("a-1", true),
+        ("a-7", false),
+        ("a-b", false),
+        ("b", false),
+    ] {
+        assert_eq!(first.has(&name(host), &all), is_its, "{host}");
+    }
+}
+
+/// A host with workers that somebody configured by hand.
+async fn what_was_switched_off_leaves_its_name_to_others(store: &Store) {
+    beats(store, "x").await;
+    let refused = invited(store, "x", "s").await.unwrap_err().to_string();
+    assert!(refused.contains("speaks for"), "{refused}");
+    sqlx::query("UPDATE services SET last_seen = 1, enabled = 0")
+        .execute(store.pool())
+        .await
+        .unwrap();
+    // Nobody listens: then silence says nothing.
+    assert!(invited(store, "x", "s").await.is_err());
+    let mut tx = store.begin().await.unwrap();
+    services::heard(
+        &mut tx,
+        &beat("elsewhere", services::SCHEDULER),
+        Timestamp::now(),
+    )
+    .await
+    .unwrap();
+    tx.commit().await.unwrap();
+    invited(store, "x", "s").await.unwrap();
+    // Nothing of the former one stays, such as that it was closed.
+    assert_eq!(rows(store, "x").await, (0, 0));
+}
+
+async fn an_inventory_of_a_removed_machine_leaves_nothing(store: &Store) {
+    let (host, seen) = (name("b"), [stray()]);
+    let remembered = async || {
+        strays::remember(store, &host, &seen, Timestamp::now())
+            .await
+            .unwrap();
+        let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM strays")
+            .fetch_one(store.pool())
+            .await
+            .unwrap();
+        count
+    };
+    joined(store, "b").await;
+    assert_eq!(remembered().await, 1);
+    leaves(store, "b").await.unwrap();
+    assert_eq!(remembered().await, 0);
+    is_forgotten(store, "b").await.unwrap();
+    assert_eq!(remembered().await, 0);
+}
+
+fn stray() -> Seen {
+    Seen {
+        server: ServerId::random(),
+        what: What::Unknown,
+        generation: Generation(1),
     }
 }

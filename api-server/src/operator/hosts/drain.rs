@@ -41,14 +41,17 @@ pub(super) async fn drain(
     Json(asked): Json<Asked>,
 ) -> Result<Response, Error> {
     let name = known(&name)?;
-    let machine = machines::find(&app.store, &name).await?;
-    let machine = machine
-        .filter(|machine| !machine.state.is_away())
+    let machines = machines::all(&app.store).await?;
+    let machine = machines
+        .iter()
+        .find(|machine| machine.name == name && !machine.state.is_away())
         .ok_or_else(|| Error::not_found("host", &name))?;
     let all = services::all(&app.store).await?;
     let own: Vec<(HostName, String)> = all
         .into_iter()
-        .filter(|service| service.service != services::SCHEDULER && machine.has(&service.host))
+        .filter(|service| {
+            service.service != services::SCHEDULER && machine.has(&service.host, &machines)
+        })
         .map(|service| (service.host, service.service))
         .collect();
     if own.is_empty() {
@@ -64,7 +67,9 @@ pub(super) async fn drain(
     }
     app.push(tx.commit().await?);
     let hosts = hosts::all(&app.store).await?;
-    let own = hosts.iter().filter(|host| machine.has(&host.name));
+    let own = hosts
+        .iter()
+        .filter(|host| machine.has(&host.name, &machines));
     let left: i64 = own.map(|host| host.servers).sum();
     let shown: Value = json!({ "name": name, "drained": asked.drain, "servers": left });
     Ok(Json(json!({ "host": shown })).into_response())

@@ -29,15 +29,18 @@ pub(super) async fn list(State(app): State<App>) -> Result<Response, Error> {
         .iter()
         .filter(|machine| machine.state != machine::State::Removed);
     let shown: Vec<Value> = there
-        .map(|machine| one(machine, &hosts, &services))
+        .map(|machine| one((machine, &machines), &hosts, &services))
         .collect();
     Ok(Json(json!({ "hosts": shown })).into_response())
 }
 
-fn one(machine: &Machine, hosts: &[Host], services: &[Service]) -> Value {
+fn one((machine, all): (&Machine, &[Machine]), hosts: &[Host], services: &[Service]) -> Value {
     let now = Timestamp::now();
-    let hosts: Vec<&Host> = hosts.iter().filter(|h| machine.has(&h.name)).collect();
-    let services: Vec<&Service> = services.iter().filter(|s| machine.has(&s.host)).collect();
+    let hosts: Vec<&Host> = hosts.iter().filter(|h| machine.has(&h.name, all)).collect();
+    let services: Vec<&Service> = services
+        .iter()
+        .filter(|s| machine.has(&s.host, all))
+        .collect();
     let mut zones: Vec<&str> = hosts.iter().map(|host| host.zone.as_str()).collect();
     zones.dedup();
     let seen = services.iter().map(|service| service.last_seen).max();
