@@ -106,6 +106,8 @@ async fn leave_broker(data: &DataDir) -> Result<(), Error> {
 
 /// Ends the supervisor, and by hand what it leaves or has left.
 async fn stop_processes(data: &DataDir) -> Result<(), Error> {
+    // A purge that died may have taken any of the directories away; the mark says that they are ours.
+    data.create()?;
     if let Some(supervisor) = State::load(data).supervisor
         && let Some(watched) = Watched::hold(supervisor)?
     {
@@ -175,4 +177,40 @@ async fn end_of(mut child: std::process::Child) -> bool {
         watched.ended().await;
     }
     child.wait().is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use skybus_model::{join::Token, machine::Role};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_purge_that_died_is_gone_on_with() {
+        let directory = tempfile::tempdir().unwrap();
+        let data = DataDir::at(&directory.path().join("b")).unwrap();
+        data.create().unwrap();
+        let mut host = Host::new(&Token {
+            api: "http://192.0.2.1:8774".to_owned(),
+            name: "b".parse().unwrap(),
+            role: Role::Compute,
+            secret: "s".to_owned(),
+        })
+        .unwrap();
+        host.chosen.virt_type = VirtType::Fake;
+        host.removed = true;
+        host.save(&data).unwrap();
+        for entry in std::fs::read_dir(data.path()).unwrap() {
+            let path = entry.unwrap().path();
+            if path != data.host_file() {
+                std::fs::remove_dir(path).unwrap();
+            }
+        }
+        let arguments = Down {
+            purge: true,
+            data_dir: data.path().to_owned(),
+        };
+        run(arguments).await.unwrap();
+        assert!(!data.path().exists());
+    }
 }
