@@ -1,7 +1,7 @@
 //! What the host has.
 
 use std::{
-    ffi::OsStr,
+    fs::DirEntry,
     net::TcpStream,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
@@ -109,7 +109,7 @@ fn unwritable(there: &Path, wanted: &Path) -> Option<String> {
         .any(|mark| wanted.join(mark).exists());
     if there == wanted && !marked {
         let mut entries = std::fs::read_dir(wanted).into_iter().flatten().flatten();
-        if entries.any(|entry| !is_left_by_a_death(&entry.file_name())) {
+        if entries.any(|entry| !is_left_by_a_death(&entry)) {
             return Some(format!(
                 "{} holds other files, and no cloud",
                 wanted.display()
@@ -122,19 +122,26 @@ fn unwritable(there: &Path, wanted: &Path) -> Option<String> {
         .map(|error| format!("{}: {error}", there.display()))
 }
 
-/// What a start may have made before it left its mark.
-fn is_left_by_a_death(name: &OsStr) -> bool {
-    [
-        "run",
-        "etc",
-        "log",
-        "broker",
-        "database",
-        "cloud.new",
-        "host.new",
-    ]
-    .iter()
-    .any(|own| name == *own)
+/// What a start may have made before it left its mark: directories without anything in them but locks, and a mark
+/// that was not finished. Whoever has the same names for things of their own keeps them.
+fn is_left_by_a_death(entry: &DirEntry) -> bool {
+    let (name, path) = (entry.file_name(), entry.path());
+    match name.to_str() {
+        Some("run") => holds_only(&path, &["lock", "join.lock"]),
+        Some("etc" | "log" | "broker" | "database") => holds_only(&path, &[]),
+        Some("cloud.new" | "host.new") => entry.file_type().is_ok_and(|kind| kind.is_file()),
+        _ => false,
+    }
+}
+
+fn holds_only(directory: &Path, names: &[&str]) -> bool {
+    let is_own = |entry: std::io::Result<DirEntry>| {
+        entry.is_ok_and(|entry| names.iter().any(|own| entry.file_name() == *own))
+    };
+    !directory.is_symlink()
+        && directory
+            .read_dir()
+            .is_ok_and(|mut found| found.all(is_own))
 }
 
 /// Guests run as a user of their own and must reach their disks.
@@ -184,5 +191,30 @@ fn database_problem(url: &str) -> Option<String> {
     match TcpStream::connect_timeout(&address, Duration::from_secs(3)) {
         Ok(_) => None,
         Err(error) => Some(format!("nothing answers at {place}: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn what_a_death_left_is_taken_over_and_what_others_have_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let data = DataDir::at(directory.path()).unwrap();
+        data.create().unwrap();
+        drop((data.lock().unwrap(), data.turn().unwrap()));
+        fs::write(directory.path().join("host.new"), "for").unwrap();
+        assert_eq!(unwritable(data.path(), data.path()), None);
+        for foreign in ["log/access.log", "run/other.pid", "thesis.txt"] {
+            let path = directory.path().join(foreign);
+            fs::write(&path, "another program's").unwrap();
+            let why = unwritable(data.path(), data.path()).unwrap();
+            assert!(why.contains("holds other files"), "{why}");
+            fs::remove_file(path).unwrap();
+        }
+        assert_eq!(unwritable(data.path(), data.path()), None);
     }
 }
