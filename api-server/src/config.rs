@@ -38,6 +38,10 @@ pub struct Config {
     /// Where other machines reach this cloud, if they do.
     #[serde(default)]
     pub reach: Option<Reach>,
+    /// Derives the passwords of joined machines' accounts on the broker; 64 hexadecimal digits. It goes with
+    /// `management` and is never told to a machine that joins.
+    #[serde(default)]
+    pub account_key: Option<String>,
     /// Signs internal addresses; 64 hexadecimal digits, the same at schedulers.
     pub url_secret: String,
     /// Shared with the network agents; 64 hexadecimal digits.

@@ -111,8 +111,22 @@ impl TestApp {
 
     /// The same, with streams of events at this pace.
     pub(crate) async fn paced(database: TestStore, most: usize, pace: Pace) -> Self {
+        Self::made(database, (most, pace), |_| {}).await
+    }
+
+    /// On SQLite, with what this changes of the configuration.
+    pub(crate) async fn configured(change: impl FnOnce(&mut Config)) -> Self {
+        let paced = (MOST_REQUESTS, Pace::default());
+        Self::made(TestStore::sqlite().await, paced, change).await
+    }
+
+    async fn made(
+        database: TestStore,
+        (most, pace): (usize, Pace),
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let directory = TempDir::new().unwrap();
-        let config = Config {
+        let mut config = Config {
             data_dir: directory.path().to_owned(),
             health: "127.0.0.1:0".parse().unwrap(),
             broker: "amqp://nobody:nothing@127.0.0.1:1/skybus".to_owned(),
@@ -124,6 +138,7 @@ impl TestApp {
             host: None,
             first: false,
             reach: None,
+            account_key: None,
             url_secret: "ab".repeat(32),
             metadata_secret: "cd".repeat(32),
             region: "RegionOne".to_owned(),
@@ -136,6 +151,7 @@ impl TestApp {
                 floating_range: "172.17.1.0/24".parse().unwrap(),
             },
         };
+        change(&mut config);
         let end = CancellationToken::new();
         let settings = Settings {
             url: config.broker.clone(),

@@ -38,6 +38,10 @@ pub struct Secrets {
     pub demo_password: String,
     /// Signs internal addresses.
     pub url_secret: String,
+    /// Passwords of joined machines' accounts on the broker are derived with it. Unlike the others it is told to
+    /// no other machine.
+    #[serde(default)]
+    pub account_key: String,
     /// Signs what network workers ask for their guests.
     pub metadata_secret: String,
     /// The broker's administrator.
@@ -55,11 +59,19 @@ impl std::fmt::Debug for Secrets {
 }
 
 impl Secrets {
+    /// Makes what an older skybus did not know of.
+    pub fn complete(&mut self) {
+        if self.account_key.is_empty() {
+            self.account_key = secret::random_hex(32);
+        }
+    }
+
     fn make() -> Self {
         Self {
             admin_password: secret::random_hex(12),
             demo_password: secret::random_hex(12),
             url_secret: secret::random_hex(32),
+            account_key: secret::random_hex(32),
             metadata_secret: secret::random_hex(32),
             broker_password: secret::random_hex(24),
             broker_cookie: secret::random_hex(24),
@@ -179,6 +191,23 @@ mod tests {
         let cloud = Cloud::new(Options::default()).unwrap();
         cloud.save(&data).unwrap();
         assert_eq!(Cloud::load(&data).unwrap(), cloud);
+    }
+
+    #[test]
+    fn a_cloud_of_an_older_skybus_is_given_the_key_that_it_lacks_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let data = DataDir::at(directory.path()).unwrap();
+        let cloud = Cloud::new(Options::default()).unwrap();
+        let line = format!("account_key = \"{}\"\n", cloud.secrets.account_key);
+        let text = toml::to_string(&cloud).unwrap();
+        assert!(text.contains(&line));
+        std::fs::write(data.cloud_file(), text.replace(&line, "")).unwrap();
+        let mut cloud = Cloud::load(&data).unwrap();
+        cloud.secrets.complete();
+        let made = cloud.secrets.account_key.clone();
+        assert_eq!(made.len(), 64);
+        cloud.secrets.complete();
+        assert_eq!(cloud.secrets.account_key, made);
     }
 
     #[test]

@@ -67,6 +67,7 @@ pub async fn run(arguments: Up) -> Result<ExitCode, Error> {
     let mut cloud = match former {
         Some(mut cloud) => {
             cloud.options = options;
+            cloud.secrets.complete();
             cloud
         }
         None => Cloud::new(options)?,

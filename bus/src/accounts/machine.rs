@@ -56,6 +56,13 @@ pub async fn dismiss(management: &Management, role: Role, machine: &HostName) ->
     management.withdraw(&queues(role, machine)).await
 }
 
+/// The names of the queues that it is given.
+#[must_use]
+pub fn queue_names(role: Role, machine: &HostName) -> Vec<String> {
+    let own = queues(role, machine).queues;
+    own.into_iter().map(|queue| queue.name).collect()
+}
+
 /// Those of agents; schedulers and API servers share theirs, or declare them themselves.
 fn queues(role: Role, machine: &HostName) -> Topology {
     let agents = role

@@ -24,6 +24,7 @@ struct Api<'a> {
     management: String,
     host: &'a str,
     first: bool,
+    account_key: &'a str,
     url_secret: &'a str,
     metadata_secret: &'a str,
     region: &'static str,
@@ -143,6 +144,7 @@ fn text(data: &DataDir, cloud: &Cloud, role: &str) -> Result<String, toml::ser::
             management: broker::management_url(cloud),
             host,
             first: true,
+            account_key: &secrets.account_key,
             url_secret: &secrets.url_secret,
             metadata_secret: &secrets.metadata_secret,
             region: REGION,
@@ -193,6 +195,18 @@ fn text(data: &DataDir, cloud: &Cloud, role: &str) -> Result<String, toml::ser::
 mod tests {
     use super::*;
     use crate::{cloud::ROLES, options::Options};
+
+    #[test]
+    fn the_key_of_machines_accounts_is_for_the_first_api_server_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let data = DataDir::at(directory.path()).unwrap();
+        let cloud = Cloud::new(Options::default()).unwrap();
+        for role in ROLES {
+            let text = text(&data, &cloud, role).unwrap();
+            let told = text.contains(&cloud.secrets.account_key);
+            assert_eq!(told, role == "api", "{role}");
+        }
+    }
 
     #[test]
     fn the_network_agent_is_told_of_the_public_interface_alone_and_only_if_there_is_one() {

@@ -17,7 +17,7 @@ use skybus_model::{
 };
 use skybus_store::machines;
 
-use super::broker;
+use super::{account_key::AccountKey, broker};
 use crate::{
     app::App,
     config::Reach,
@@ -53,6 +53,7 @@ pub(super) async fn add(
     let reach = reach(&app)?;
     fits(&app, asked.role, &reach)?;
     management(&app)?;
+    AccountKey::of(app.config.account_key.as_deref())?;
     let (secret, expires) = (accounts::password(), Timestamp::now().after(GOOD_FOR));
     let mut tx = app.store.begin().await?;
     let hashed = join::hash(&secret);
@@ -79,7 +80,11 @@ pub(super) async fn add(
     Ok((StatusCode::CREATED, Json(shown)).into_response())
 }
 
-fn reach(app: &App) -> Result<Reach, Error> {
+/// Where other machines reach this cloud.
+///
+/// # Errors
+/// When they cannot.
+pub(super) fn reach(app: &App) -> Result<Reach, Error> {
     app.config.reach.clone().ok_or_else(|| {
         Error::conflict(
             "no other machine can reach this cloud: its APIs and its broker are on loopback. Start it again with \

@@ -1,4 +1,5 @@
-//! How often somebody may ask to join in vain. A secret cannot be guessed; this is for the database's sake.
+//! How often somebody may ask to join in vain. A secret cannot be guessed, and a guess costs one look at one row;
+//! this keeps the logs readable and tells whoever guesses to stop.
 
 use std::{
     collections::HashMap,
@@ -13,21 +14,14 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// So many addresses are remembered.
 const ADDRESSES: usize = 4096;
 
-/// Attempts that failed, by address.
+/// Attempts that failed or are under way, by address.
 #[derive(Debug, Default)]
 pub struct Attempts(Mutex<HashMap<IpAddr, (Instant, u32)>>);
 
 impl Attempts {
-    /// For how long `from` has to wait, if it has to.
-    pub(super) fn must_wait(&self, from: IpAddr) -> Option<Duration> {
-        let failed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (since, count) = failed.get(&from)?;
-        let left = WINDOW.checked_sub(since.elapsed())?;
-        (*count >= MOST).then_some(left)
-    }
-
-    /// Another one failed.
-    pub(super) fn failed(&self, from: IpAddr) {
+    /// Another one begins, and counts as failed until it is [taken back](Self::succeeded): many at the same time
+    /// are many. For how long `from` has to wait, if it has to.
+    pub(super) fn begin(&self, from: IpAddr) -> Option<Duration> {
         let mut failed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if failed.len() >= ADDRESSES {
             failed.retain(|_, (since, _)| since.elapsed() < WINDOW);
@@ -39,7 +33,17 @@ impl Attempts {
         if since.elapsed() >= WINDOW {
             (*since, *count) = (Instant::now(), 0);
         }
-        *count += 1;
+        *count = count.saturating_add(1);
+        let left = WINDOW.checked_sub(since.elapsed())?;
+        (*count > MOST).then_some(left)
+    }
+
+    /// It did not fail.
+    pub(super) fn succeeded(&self, from: IpAddr) {
+        let mut failed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, count)) = failed.get_mut(&from) {
+            *count = count.saturating_sub(1);
+        }
     }
 }
 
@@ -52,18 +56,20 @@ mod tests {
         let attempts = Attempts::default();
         let (one, other) = ([192, 0, 2, 1].into(), [192, 0, 2, 2].into());
         for _ in 0..MOST {
-            assert_eq!(attempts.must_wait(one), None);
-            attempts.failed(one);
+            assert_eq!(attempts.begin(one), None);
         }
-        assert!(attempts.must_wait(one).is_some());
-        assert_eq!(attempts.must_wait(other), None);
+        assert!(attempts.begin(one).is_some());
+        for _ in 0..=MOST {
+            assert_eq!(attempts.begin(other), None);
+            attempts.succeeded(other);
+        }
     }
 
     #[test]
     fn what_is_remembered_is_bounded() {
         let attempts = Attempts::default();
         for number in 0..10_000u32 {
-            attempts.failed(IpAddr::from(number.to_be_bytes()));
+            let _none = attempts.begin(IpAddr::from(number.to_be_bytes()));
         }
         assert!(attempts.0.lock().unwrap().len() <= ADDRESSES);
     }

@@ -1,19 +1,23 @@
 //! The broker as a machine's row says.
 //!
-//! Passwords are derived from the row and the key that signs paths, so that every API server, however often it
-//! is asked, gives the same account the same password, and none is kept anywhere.
+//! Passwords are derived from the row and a key that goes with the broker's administrator, so that whoever is
+//! asked, however often, gives the same account the same password, and none is kept anywhere.
 
 use std::collections::BTreeMap;
 
-use skybus_bus::accounts::machine;
-use skybus_model::{HostName, machine::State};
+use skybus_bus::accounts::{Management, machine};
+use skybus_model::{HostName, machine::Role};
 use skybus_store::machines::{self, Machine};
 
+use super::{account_key::AccountKey, add::reach};
 use crate::{
     app::App,
     http::Error,
     operator::bus::{account_error, management},
 };
+
+/// What a machine can join as.
+pub(super) const JOINING: [Role; 3] = [Role::Compute, Role::Scheduler, Role::Api];
 
 /// A machine with the broker's addresses for its processes; none where it has no accounts.
 pub(super) type Settled = (Option<Machine>, BTreeMap<String, String>);
@@ -56,26 +60,28 @@ fn is_same(one: Option<&Machine>, other: Option<&Machine>) -> bool {
 async fn as_said(app: &App, machine: &Machine) -> Result<BTreeMap<String, String>, Error> {
     let management = management(app)?;
     let (role, name) = (machine.role, &machine.name);
-    let (Some(secret), Some(joiner), Some(reach)) =
-        (&machine.secret, &machine.joiner, &app.config.reach)
-    else {
-        return dismissed(app, machine).await;
+    let joined = machine.secret.as_deref().zip(machine.joiner.as_deref());
+    let Some(whose) = joined.filter(|_| !machine.state.is_away()) else {
+        dismiss(&management, name, &JOINING).await?;
+        return Ok(BTreeMap::new());
     };
-    if matches!(machine.state, State::Leaving | State::Removed) {
-        return dismissed(app, machine).await;
-    }
-    let password = |account: &str| {
-        app.paths
-            .secret_for(&format!("account {account} {secret} {joiner}"))
-    };
+    // What this API server lacks to admit a machine is no reason to send it away.
+    let reach = reach(app)?;
+    let key = AccountKey::of(app.config.account_key.as_deref())?;
+    // It may have been invited as something else before.
+    let others: Vec<Role> = JOINING.into_iter().filter(|one| *one != role).collect();
+    dismiss(&management, name, &others).await?;
+    let password = |account: &str| key.password(account, whose);
     machine::admit(&management, &reach.broker, (role, name), password)
         .await
         .map_err(account_error)
 }
 
-async fn dismissed(app: &App, machine: &Machine) -> Result<BTreeMap<String, String>, Error> {
-    machine::dismiss(&management(app)?, machine.role, &machine.name)
-        .await
-        .map_err(account_error)?;
-    Ok(BTreeMap::new())
+async fn dismiss(management: &Management, name: &HostName, roles: &[Role]) -> Result<(), Error> {
+    for role in roles {
+        machine::dismiss(management, *role, name)
+            .await
+            .map_err(account_error)?;
+    }
+    Ok(())
 }

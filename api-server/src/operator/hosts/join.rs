@@ -19,7 +19,7 @@ use skybus_model::{
 };
 use skybus_store::machines::{self, Machine};
 
-use super::broker;
+use super::{add::reach, broker};
 use crate::{
     app::App,
     http::{Error, Json},
@@ -68,8 +68,9 @@ pub(super) async fn join(
         machines::advance(&mut tx, &machine, machine::State::Joined).await?;
         tracing::info!(host = %machine.name, role = %machine.role, from = %from.0, "joined");
     }
+    let grant = grant(&app, &machine, addresses)?;
     app.push(tx.commit().await?);
-    Ok(Json(grant(&app, &machine, addresses)?).into_response())
+    Ok(Json(grant).into_response())
 }
 
 /// A machine that has joined asks whether it still belongs here.
@@ -89,43 +90,45 @@ enum Use {
     Look,
 }
 
-/// The machine that asks; the token is its own from now on.
+/// The machine that asks; the token is its own from now on. Only who has the secret is worth a transaction.
 async fn recognised(
     app: &App,
     from: &From,
     asked: &Asked,
     for_what: Use,
 ) -> Result<Machine, Error> {
-    if let Some(wait) = app.attempts.must_wait(from.0) {
-        let text = "too many attempts to join from this address failed; wait a minute";
-        return Err(Error::new(StatusCode::TOO_MANY_REQUESTS, text)
-            .retry_after(u32::try_from(wait.as_secs()).unwrap_or(60) + 1));
-    }
     if asked.key.len() != HASH || !asked.key.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Err(Error::bad_request(
             "invalid value for key: 64 hexadecimal digits are expected",
         ));
     }
-    let found = match for_what {
-        Use::Join => bound(app, asked).await,
-        Use::Look => {
-            let machine = machines::find(&app.store, &asked.name).await?;
-            machine.ok_or_else(no_good).and_then(|machine| {
-                judge(asked, &machine, for_what)?;
-                Ok(machine)
-            })
+    let wait = app.attempts.begin(from.0);
+    let machine = machines::find(&app.store, &asked.name).await?;
+    let Some(machine) = machine.filter(|machine| has_secret(asked, machine)) else {
+        if let Some(wait) = wait {
+            let text = "too many attempts to join from this address failed; wait a minute";
+            return Err(Error::new(StatusCode::TOO_MANY_REQUESTS, text)
+                .retry_after(u32::try_from(wait.as_secs()).unwrap_or(60) + 1));
         }
+        tracing::warn!(host = %asked.name, from = %from.0, "was not let in: its token is not good");
+        return Err(no_good());
+    };
+    app.attempts.succeeded(from.0);
+    let judged = judge(asked, &machine, for_what);
+    let found = match (judged, for_what) {
+        (Ok(()), Use::Join) => bound(app, asked).await,
+        (Ok(()), Use::Look) => Ok(machine),
+        (Err(error), _) => Err(error),
     };
     if let Err(error) = &found
         && error.status().is_client_error()
     {
-        app.attempts.failed(from.0);
         tracing::warn!(host = %asked.name, from = %from.0, "was not let in: {error}");
     }
     found
 }
 
-/// Gives the token to the machine, unless it is another's.
+/// Gives the token to the machine, unless it is another's by now.
 async fn bound(app: &App, asked: &Asked) -> Result<Machine, Error> {
     let mut tx = app.store.begin().await?;
     let machine = machines::lock(&mut tx, &asked.name).await?;
@@ -138,10 +141,14 @@ async fn bound(app: &App, asked: &Asked) -> Result<Machine, Error> {
     Ok(machine)
 }
 
+fn has_secret(asked: &Asked, machine: &Machine) -> bool {
+    let secret = machine.secret.as_deref().unwrap_or_default();
+    is_equal(secret, &hash(&asked.secret))
+}
+
 /// Whether the machine may go on with this token.
 fn judge(asked: &Asked, machine: &Machine, for_what: Use) -> Result<(), Error> {
-    let secret = machine.secret.as_deref().unwrap_or_default();
-    if !is_equal(secret, &hash(&asked.secret)) {
+    if !has_secret(asked, machine) {
         return Err(no_good());
     }
     let own = machine.joiner.as_deref();
@@ -192,7 +199,7 @@ fn grant(
     broker: std::collections::BTreeMap<String, String>,
 ) -> Result<Grant, Error> {
     let config = &app.config;
-    let reach = config.reach.clone().ok_or_else(no_good)?;
+    let reach = reach(app)?;
     let role = machine.role;
     let only = |wanted: bool, value: &String| wanted.then(|| value.clone());
     Ok(Grant {

@@ -5,6 +5,7 @@
 //! follows from a machine's row: [`broker`] makes it so, for whoever has changed the row, and again by
 //! [`sweep`] when that one died in between.
 
+mod account_key;
 mod add;
 mod attempts;
 mod broker;

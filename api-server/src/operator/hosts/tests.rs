@@ -11,6 +11,7 @@ use skybus_model::{
 use skybus_store::{machines, testing::TestStore};
 
 use crate::{
+    config::Reach,
     http::shed::MOST_REQUESTS,
     testing::{Answer, TestApp},
 };
@@ -112,14 +113,46 @@ async fn a_machine_hears_that_it_was_removed_and_strangers_hear_nothing() {
 async fn who_guesses_has_to_wait() {
     let test = TestApp::sqlite().await;
     invited(&test, "s", soon()).await;
-    let mut last = 403;
     for _ in 0..40 {
-        last = asks(&test, JOIN, "guess", "mine").await.status.as_u16();
+        let _guessed = asks(&test, JOIN, "guess", "mine").await;
     }
-    assert_eq!(last, 429);
-    let answer = asks(&test, JOIN, "s", "mine").await;
+    let answer = asks(&test, JOIN, "guess", "mine").await;
     says(&answer, 429, "wait");
     assert!(!answer.header("retry-after").is_empty());
+    // Who shares the address with one that guesses, and has a token, does not.
+    says(&asks(&test, JOIN, "s", "mine").await, 409, "management");
+}
+
+/// A broker that is not there: whoever turns to it hears 503.
+const NOWHERE: &str = "http://admin:secret@127.0.0.1:1";
+
+#[tokio::test]
+async fn an_api_server_that_cannot_admit_machines_says_what_it_lacks_and_sends_nobody_away() {
+    let here = Reach {
+        api: "http://192.0.2.1:8774".to_owned(),
+        broker: "amqp://192.0.2.1:5672/skybus".to_owned(),
+    };
+    let key = "ef".repeat(32);
+    for (reach, key, status, lacks) in [
+        (None, Some(&key), 409, "--public-address"),
+        (Some(&here), None, 409, "account_key"),
+        (Some(&here), Some(&key), 503, ""),
+    ] {
+        let test = TestApp::configured(|config| {
+            config.management = Some(NOWHERE.to_owned());
+            config.reach = reach.cloned();
+            config.account_key = key.cloned();
+        })
+        .await;
+        invited(&test, "s", soon()).await;
+        says(&asks(&test, JOIN, "s", "mine").await, status, lacks);
+        let row = machines::find(test.store(), &"b".parse().unwrap()).await;
+        assert_eq!(row.unwrap().unwrap().state, State::Invited);
+        let admin = test.admin().await;
+        let added = test.ask(&admin, Method::PUT, "/skybus/v1/hosts/c", json!({}));
+        let status = if lacks.is_empty() { 201 } else { 409 };
+        says(&added.await, status, lacks);
+    }
 }
 
 #[tokio::test]
