@@ -62,8 +62,8 @@ pub async fn join(host: &Host) -> Result<Grant, Error> {
 pub enum Seen {
     /// It belongs there.
     Member,
-    /// It was removed, or the name is another machine's by now.
-    Stranger,
+    /// It was removed.
+    Removed,
 }
 
 /// Asks how the cloud sees this machine; nothing when it does not say.
@@ -73,10 +73,9 @@ pub async fn standing(host: &Host) -> Option<Seen> {
     let answer = answer.ok()?;
     match answer.status() {
         StatusCode::OK => Some(Seen::Member),
-        // Its own words say so; anything else between here and there says nothing about this machine.
-        StatusCode::GONE | StatusCode::FORBIDDEN | StatusCode::CONFLICT => {
-            message(&answer.json().await.ok()?).map(|_| Seen::Stranger)
-        }
+        // Its own words say so; anything else between here and there says nothing about this machine. A cloud that
+        // merely does not know it, as one whose database was restored, may know it again tomorrow.
+        StatusCode::GONE => message(&answer.json().await.ok()?).map(|_| Seen::Removed),
         _ => None,
     }
 }
@@ -89,4 +88,59 @@ async fn words(answer: Response) -> String {
 
 fn message(body: &Value) -> Option<String> {
     Some(body.get("error")?.get("message")?.as_str()?.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use skybus_model::{join::Token, machine::Role};
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// Answers one request so; the address.
+    async fn cloud_that_says(status: &'static str, body: &'static str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"}") {
+                let mut some = [0; 1024];
+                let count = stream.read(&mut some).await.unwrap();
+                asked.extend_from_slice(&some[..count]);
+            }
+            let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\n");
+            let rest = format!(
+                "content-length: {}\r\nconnection: close\r\n\r\n{body}",
+                body.len()
+            );
+            stream.write_all((head + &rest).as_bytes()).await.unwrap();
+        });
+        format!("http://{address}")
+    }
+
+    #[tokio::test]
+    async fn only_who_was_removed_counts_as_removed() {
+        let words = r#"{"error": {"message": "said by the cloud"}}"#;
+        for (status, body, seen) in [
+            ("200 OK", r#"{"state": "joined"}"#, Some(Seen::Member)),
+            ("410 Gone", words, Some(Seen::Removed)),
+            ("410 Gone", "<html>", None),
+            ("403 Forbidden", words, None),
+            ("409 Conflict", words, None),
+            ("503 Service Unavailable", words, None),
+        ] {
+            let host = Host::new(&Token {
+                api: cloud_that_says(status, body).await,
+                name: "b".parse().unwrap(),
+                role: Role::Compute,
+                secret: "s".to_owned(),
+            })
+            .unwrap();
+            assert_eq!(standing(&host).await, seen, "{status}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use clap::Parser;
 use skybus_fault::{self as fault, Point};
 use skybus_model::{join::Token, machine::Role};
 
-use super::{Host, exchange, host::Chosen};
+use super::{Host, exchange, host::Chosen, standing::was_removed};
 use crate::{
     DataDir, Error, data_dir,
     options::VirtType,
@@ -77,9 +77,8 @@ pub async fn run(arguments: Join) -> Result<ExitCode, Error> {
         return Ok(ExitCode::SUCCESS);
     }
     choose(&mut host.chosen, &arguments);
-    let left_running = State::load(&data).alive().next().is_some();
     check_shared(&host)?;
-    preflight::check_joining(&data, &host, left_running).await?;
+    preflight::check_joining(&data, &host, runs_already(&data)).await?;
     data.create()?;
     let Some(_turn) = data.turn()? else {
         return Err(Error::Join(
@@ -89,7 +88,8 @@ pub async fn run(arguments: Join) -> Result<ExitCode, Error> {
     // That one may have got further in the meantime.
     host = known(&data, token.as_ref())?;
     choose(&mut host.chosen, &arguments);
-    if !left_running {
+    // Ports that its own processes have are not taken by others; that one may have started some as well.
+    if !runs_already(&data) {
         host.ports.replace_taken()?;
     }
     host.save(&data)?;
@@ -101,8 +101,16 @@ pub async fn run(arguments: Join) -> Result<ExitCode, Error> {
         host.save(&data)?;
         fault::hit(Point::JoinKept, "");
         say(format!("skybus: {} has joined {}", host.name, host.api));
+    } else if was_removed(&data, &mut host).await {
+        // While it was off.
+        return Err(removed(&host));
     }
     follow(&data, &host, arguments.foreground).await
+}
+
+/// Whether processes of this machine run, with a supervisor or without.
+fn runs_already(data: &DataDir) -> bool {
+    State::load(data).alive().next().is_some()
 }
 
 async fn follow(data: &DataDir, host: &Host, foreground: bool) -> Result<ExitCode, Error> {
@@ -153,10 +161,7 @@ fn known(data: &DataDir, token: Option<&Token>) -> Result<Host, Error> {
         Err(error) => return Err(error),
     };
     match (remembered, token) {
-        (Some(host), _) if host.removed => Err(Error::Join(format!(
-            "{} was removed from its cloud; `skybus down --purge` clears what is left of it; then it can join anew",
-            host.name
-        ))),
+        (Some(host), _) if host.removed => Err(removed(&host)),
         (None, None) => Err(Error::Join(
             "this machine has not joined any cloud; `skybus host add NAME`, there where one runs, prints a token, and \
              `skybus join TOKEN` here does the rest"
@@ -175,6 +180,14 @@ fn known(data: &DataDir, token: Option<&Token>) -> Result<Host, Error> {
         }
         (Some(host), None) => Ok(host),
     }
+}
+
+/// What a machine is told that was removed.
+pub(crate) fn removed(host: &Host) -> Error {
+    Error::Join(format!(
+        "{} was removed from its cloud; `skybus down --purge` clears what is left of it; then it can join anew",
+        host.name
+    ))
 }
 
 fn choose(chosen: &mut Chosen, arguments: &Join) {

@@ -52,10 +52,13 @@ impl Kept {
     }
 
     /// Returns when there is nothing to be kept any more, whatever anybody here wants.
-    async fn until_over(self, data: &DataDir) {
+    async fn until_over(&self, data: &DataDir) -> Error {
         match self {
             Self::Cloud(_) => std::future::pending().await,
-            Self::Host(host) => joined::standing::removed(data, *host).await,
+            Self::Host(host) => {
+                joined::standing::removed(data, host.as_ref().clone()).await;
+                joined::join::removed(host)
+            }
         }
     }
 }
@@ -76,9 +79,12 @@ pub async fn run(data: &DataDir) -> Result<(), Error> {
     let board = Board::new(data, State::load(data));
     let mut keepers = Keepers::new(board.clone());
     board.phase(Phase::Starting);
+    let mut over = std::pin::pin!(kept.until_over(data));
     let outcome = select! {
         outcome = kept.start(data, &mut keepers) => outcome,
         () = end.cancelled() => Ok(()),
+        // Or it would wait for processes that nobody lets in.
+        error = &mut over => Err(error),
     };
     match &outcome {
         Ok(()) if !end.is_cancelled() => {
@@ -86,7 +92,7 @@ pub async fn run(data: &DataDir) -> Result<(), Error> {
             Progress::Ready.tell();
             select! {
                 () = end.cancelled() => {}
-                () = kept.until_over(data) => {}
+                _ = over => {}
             }
         }
         Ok(()) => {}
