@@ -124,11 +124,14 @@ fn remove(cloud: &Cloud, faults: &Faults, joiner: &Joiner) -> Result<()> {
     doors_are_closed_to(&accounts)?;
     cloud.skybus(&["host", "drain", "b"])?.ok()?;
     let accounts = worker_addresses(joiner)?;
+    joiner.run("skybus-down", &[])?.ok()?;
     die_at(faults, "api", Point::HostDismissed)?;
     let _cut_off = cloud.skybus(&["host", "remove", "b"])?;
     died(faults, "api", Point::HostDismissed)?;
     gone(cloud, "b")?;
-    doors_are_closed(cloud, &accounts)
+    doors_are_closed(cloud, &accounts)?;
+    // It was off all the while.
+    refused(&joiner.join(&[])?, "was removed")
 }
 
 #[test]
@@ -180,6 +183,12 @@ fn one_more_api_server(cloud: &Cloud) -> Result<()> {
     let after = first
         .at(&format!("http://{listen}"))
         .get("/compute/v2.1/servers")?;
+    let own: toml::Table = fs::read_to_string(cloud.data_dir().join("etc/api.toml"))?.parse()?;
+    let key = own["account_key"].as_str().context("the accounts' key")?;
+    for file in ["host.toml", "etc/api.toml"] {
+        let told = fs::read_to_string(joiner.data_dir().join(file))?;
+        ensure!(!told.contains(key), "{file} has the key of all accounts");
+    }
     let names = |answer: &Value| answer["servers"].as_array().map(Vec::len);
     ensure!(names(&before) == names(&after), "{before} {after}");
     let accounts = worker_addresses(&joiner)?;
