@@ -60,7 +60,10 @@ fn is_refusal(error: &lapin::Error) -> bool {
     let ErrorKind::ProtocolError(said) = error.kind() else {
         return false;
     };
-    matches!(said.kind(), AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED))
+    matches!(
+        said.kind(),
+        AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED)
+    )
 }
 
 /// In the environment of everything that belongs to one broker, so that nothing else is ever ended.
