@@ -3,8 +3,14 @@
 use std::{
     collections::BTreeSet,
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    os::fd::OwnedFd,
+    sync::{Mutex, PoisonError},
 };
 
+use rustix::{
+    io::Errno,
+    net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -118,7 +124,10 @@ pub fn is_free(address: SocketAddr) -> bool {
 fn any_free() -> Result<u16, Error> {
     for _ in 0..1000 {
         let port = 20_000 + rand::random::<u16>() % 12_000;
-        if is_free(loopback(port)) {
+        if let Ok(held) = hold(port) {
+            HELD.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(held);
             return Ok(port);
         }
     }
@@ -127,9 +136,37 @@ fn any_free() -> Result<u16, Error> {
     ))
 }
 
+/// The ports that this process has chosen, until it ends: it starts those who listen there, which takes a while, and
+/// another cloud that starts at the same moment must not choose the same.
+static HELD: Mutex<Vec<OwnedFd>> = Mutex::new(Vec::new());
+
+/// Binds a port that nobody else has bound, and does not listen. Whoever binds it with SO_REUSEADDR, as servers do, may
+/// listen there all the same; who only looks for a port, as here, asks without.
+fn hold(port: u16) -> Result<OwnedFd, Errno> {
+    let socket = socket_with(
+        AddressFamily::INET,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
+    bind(&socket, &loopback(port))?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    Ok(socket)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_chosen_port_is_nobody_elses_and_can_be_listened_on() {
+        let port = any_free().unwrap();
+        assert_eq!(hold(port).unwrap_err(), Errno::ADDRINUSE);
+        let listens = TcpListener::bind(loopback(port)).unwrap();
+        assert!(std::net::TcpStream::connect(loopback(port)).is_ok());
+        drop(listens);
+        assert_eq!(hold(port).unwrap_err(), Errno::ADDRINUSE);
+    }
 
     #[test]
     fn only_a_port_that_was_taken_is_replaced() {

@@ -133,6 +133,8 @@ impl Cloud {
         if self.faults {
             up.env(skybus_fault::VARIABLE, self.faults_dir());
         }
+        // Of a program that cannot start, the last lines are shown: they should say why.
+        up.env("RUST_BACKTRACE", "0");
         let ran = ran::run(&mut up, UP).and_then(|ran| ran.ok().map(drop));
         ran.with_context(|| format!("the cloud did not come up\n{}", self.logs()))
     }
