@@ -52,7 +52,7 @@ pub struct Up {
     /// How many of them the first network takes: a power of two
     #[arg(long, value_name = "COUNT", value_parser = network_size)]
     pub network_size: Option<u32>,
-    /// Addresses for floating IPs, the external network's, e.g. 172.17.1.0/24
+    /// Addresses for floating IPs, the external network's, e.g. 172.17.1.0/24; chosen once, at the first start
     #[arg(long, value_name = "CIDR", value_parser = cidr)]
     pub floating_range: Option<String>,
     /// The interface on whose wire this machine answers for floating IPs, e.g. eth0; without, only this
@@ -306,7 +306,7 @@ fn cidr(text: &str) -> Result<String, String> {
 }
 
 /// As the network agent reads it.
-fn interface(text: &str) -> Result<String, String> {
+pub(crate) fn interface(text: &str) -> Result<String, String> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.@".contains(&b);
     if (1..=15).contains(&text.len()) && text.bytes().all(plain) {
         Ok(text.to_owned())

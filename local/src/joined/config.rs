@@ -28,6 +28,8 @@ struct Worker<'a> {
     driver: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     metadata_secret: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_interface: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -122,6 +124,10 @@ fn worker(common: Common, host: &Host, grant: &Grant, role: &str) -> Result<Text
             true => None,
             false => Some(said(grant.metadata_secret.as_ref(), role)?),
         },
+        public_interface: match computes {
+            true => None,
+            false => host.chosen.public_interface.as_deref(),
+        },
     }))
 }
 
@@ -142,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_worker_is_told_its_own_account_and_only_the_network_worker_the_metadata_secret() {
+    fn a_worker_is_told_its_own_account_and_only_the_network_worker_what_is_for_it() {
         let directory = tempfile::tempdir().unwrap();
         let data = DataDir::at(directory.path()).unwrap();
         data.create().unwrap();
@@ -164,12 +170,14 @@ mod tests {
             public_url: None,
             region: None,
         });
+        host.chosen.public_interface = Some("eth7".to_owned());
         for (role, other) in [("compute", "network"), ("network", "compute")] {
             write(&data, &host, role).unwrap();
             let text = std::fs::read_to_string(data.role_config(role)).unwrap();
             assert!(text.contains(&format!("of-{role}")), "{text}");
             assert!(!text.contains(&format!("of-{other}")), "{text}");
             assert_eq!(text.contains("of-guests"), role == "network", "{text}");
+            assert_eq!(text.contains("eth7"), role == "network", "{text}");
             assert!(!text.contains("the-token"), "{text}");
         }
         assert!(write(&data, &host, "scheduler").is_err());

@@ -45,6 +45,9 @@ pub struct Chosen {
     pub virt_type: VirtType,
     /// The availability zone.
     pub zone: String,
+    /// The interface on whose wire it answers for floating IPs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_interface: Option<String>,
     /// Where the APIs listen, if it runs them.
     pub listen: std::net::SocketAddr,
     /// The directory that all API servers share, if it is one.
@@ -57,6 +60,7 @@ impl Default for Chosen {
         Self {
             virt_type: VirtType::Auto,
             zone: ZONE.to_owned(),
+            public_interface: None,
             listen: ([0, 0, 0, 0], 8774).into(),
             shared: None,
         }

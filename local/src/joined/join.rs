@@ -9,7 +9,7 @@ use skybus_model::{join::Token, machine::Role};
 use super::{Host, exchange, host::Chosen, standing::was_removed};
 use crate::{
     DataDir, Error, data_dir,
-    options::VirtType,
+    options::{VirtType, interface},
     preflight,
     state::State,
     terminal::say,
@@ -31,6 +31,10 @@ pub struct Join {
     /// The availability zone of this host
     #[arg(long, value_name = "ZONE", value_parser = zone)]
     pub zone: Option<String>,
+    /// The interface on whose wire this machine answers for floating IPs, e.g. eth0; without, only this
+    /// machine and its guests reach those of its servers
+    #[arg(long, value_name = "NAME", value_parser = interface)]
+    pub public_interface: Option<String>,
     /// Where the APIs listen, on a machine that was added with --role api
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
@@ -196,6 +200,9 @@ fn choose(chosen: &mut Chosen, arguments: &Join) {
     }
     if let Some(zone) = &arguments.zone {
         chosen.zone.clone_from(zone);
+    }
+    if let Some(name) = &arguments.public_interface {
+        chosen.public_interface = Some(name.clone());
     }
     if let Some(listen) = arguments.listen {
         chosen.listen = listen;
