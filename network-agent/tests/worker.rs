@@ -492,7 +492,7 @@ fn the_tunnel_reaches_a_guest_from_the_host() {
     let (mut connection, from) = listener.accept().unwrap();
     assert_eq!(from.ip(), spec.gateway);
     connection
-        .set_read_timeout(Some(Duration::from_secs(10)))
+        .set_read_timeout(Some(Duration::from_secs(60)))
         .unwrap();
     let mut stdin = tunnel.stdin.take().unwrap();
     stdin.write_all(b"to the guest").unwrap();
