@@ -81,7 +81,7 @@ async fn an_unknown_host_is_told_apart_from_a_silent_one() {
             patience
         }
     );
-    assert!(began.elapsed() < Duration::from_secs(15));
+    assert!(began.elapsed() < Duration::from_secs(3));
     token.cancel();
 }
 
