@@ -16,6 +16,7 @@ use skybus_model::{
         call::ConsoleTail,
         heartbeat::{HostBeat, pause_after},
     },
+    segment::Carries,
 };
 use skybus_role::Role;
 use tokio::{
@@ -250,6 +251,7 @@ async fn beat<D: Driver>(
                 free: driver.free(host),
                 hypervisor: driver.hypervisor().to_owned(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
+                carries: Carries::default(),
             };
             bus.beat(&beat).await;
         }

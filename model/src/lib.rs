@@ -17,6 +17,7 @@ pub mod message;
 pub mod network;
 pub mod operation;
 pub mod order;
+pub mod segment;
 pub mod server;
 pub mod text;
 pub mod time;

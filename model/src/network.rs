@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{NetworkId, PortId, ServerId, SubnetId},
+    segment::Segment,
     server::state::{UnknownWord, words},
 };
 
@@ -35,6 +36,17 @@ pub struct NetworkSpec {
     pub dns: Vec<Ipv4Addr>,
     /// The largest packet.
     pub mtu: u16,
+    /// What carries its frames to other hosts.
+    #[serde(default)]
+    pub segment: Segment,
+    /// The tunnel addresses of all hosts that have ports of it, also of the one that is told; empty unless it
+    /// is a VXLAN.
+    #[serde(default)]
+    pub peers: Vec<Ipv4Addr>,
+    /// Of two descriptions of a network the one with the higher number is newer. Ports have counters of their
+    /// own, and commands for different ports may overtake each other.
+    #[serde(default)]
+    pub revision: i64,
 }
 
 /// A port as its host must make it.

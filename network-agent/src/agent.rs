@@ -20,6 +20,7 @@ use skybus_model::{
         command::{PortEnsure, PortRemove},
         heartbeat::{HostBeat, pause_after},
     },
+    segment::Carries,
 };
 use skybus_role::Role;
 use tokio::sync::{Notify, watch};
@@ -219,6 +220,7 @@ fn beat(config: &Config, role: &Role, hosts: &[HostName], bus: &Bus, epoch: i64)
                     free: Resources::default(),
                     hypervisor: String::new(),
                     version: env!("CARGO_PKG_VERSION").to_owned(),
+                    carries: Carries::default(),
                 })
                 .await;
             }

@@ -3,6 +3,7 @@
 use skybus_model::{
     id::{PortId, ServerId, SubnetId},
     network::{Direction, NetworkSpec, PacketMatch, PortSpec, RuleSpec},
+    segment::Segment,
 };
 use std::net::Ipv4Addr;
 
@@ -22,6 +23,9 @@ pub(crate) fn network_spec() -> NetworkSpec {
         gateway: Ipv4Addr::new(10, 9, 0, 1),
         dns: vec![Ipv4Addr::new(9, 9, 9, 9)],
         mtu: 1500,
+        segment: Segment::Local,
+        peers: Vec::new(),
+        revision: 1,
     }
 }
 

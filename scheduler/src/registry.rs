@@ -17,6 +17,7 @@ use skybus_model::{
     clock::{ClockWatch, Moment},
     host::Resources,
     message::heartbeat::{BEAT_EVERY, HostBeat},
+    segment::Carries,
 };
 use skybus_store::{
     Store,
@@ -170,6 +171,7 @@ fn listens(host: &HostName, now: Timestamp) -> HostBeat {
         free: Resources::default(),
         hypervisor: String::new(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        carries: Carries::default(),
     }
 }
 

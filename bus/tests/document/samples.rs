@@ -19,6 +19,7 @@ use skybus_model::{
     },
     network::{Direction, NetworkSpec, PacketMatch, PortSpec, RuleSpec},
     operation::Hop,
+    segment::{Carries, Segment},
     server::{Desired, ImageSource, Nic, Power, Restart, ServerSpec},
 };
 
@@ -206,6 +207,7 @@ fn beat() -> HostBeat {
         free: Resources::default(),
         hypervisor: "kvm".to_owned(),
         version: "0.1.0".to_owned(),
+        carries: Carries::default(),
     }
 }
 
@@ -245,6 +247,9 @@ fn port_spec() -> PortSpec {
             gateway: "10.1.0.1".parse().unwrap(),
             dns: vec![],
             mtu: 1500,
+            segment: Segment::Local,
+            peers: Vec::new(),
+            revision: 1,
         },
         mac: String::new(),
         address: "10.1.0.3".parse().unwrap(),

@@ -205,8 +205,21 @@ fn type_name(of: &str) -> String {
     if let Some(inner) = of.strip_prefix("Vec<").and_then(|of| of.strip_suffix('>')) {
         return format!("list of {}", type_name(inner));
     }
+    if let Some(inner) = of
+        .strip_prefix("BTreeSet<")
+        .and_then(|of| of.strip_suffix('>'))
+    {
+        return format!("list of {}, each once", type_name(inner));
+    }
+    if let Some((key, value)) = of
+        .strip_prefix("BTreeMap<")
+        .and_then(|of| of.strip_suffix('>'))
+        .and_then(|of| of.split_once(", "))
+    {
+        return format!("{} of each {}", type_name(value), type_name(key));
+    }
     match of.rsplit("::").next().unwrap_or(of) {
-        "String" => "text".to_owned(),
+        "String" | "PhysicalNetwork" => "text".to_owned(),
         "bool" => "true or false".to_owned(),
         "i64" | "u16" | "usize" | "Generation" => "number".to_owned(),
         "Timestamp" => "time: microseconds since 1970, UTC".to_owned(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Message;
-use crate::{HostName, Order, Timestamp, host::Resources};
+use crate::{HostName, Order, Timestamp, host::Resources, segment::Carries};
 
 /// How often a host beats.
 pub const BEAT_EVERY: Duration = Duration::from_secs(5);
@@ -44,6 +44,9 @@ pub struct HostBeat {
     pub hypervisor: String,
     /// The program's version.
     pub version: String,
+    /// What a network worker found that its host can carry. Empty for a compute worker.
+    #[serde(default)]
+    pub carries: Carries,
 }
 
 impl Message for HostBeat {

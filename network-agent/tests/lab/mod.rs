@@ -20,6 +20,7 @@ use std::{
 use skybus_model::{
     id::{NetworkId, PortId, ServerId, SubnetId},
     network::{Direction, NetworkSpec, PacketMatch, PortSpec, RuleSpec},
+    segment::Segment,
     server::spec,
 };
 use skybus_network::{
@@ -132,6 +133,9 @@ pub(crate) fn network_spec() -> NetworkSpec {
         gateway: Ipv4Addr::new(10, 9, 0, 1),
         dns: vec![Ipv4Addr::new(9, 9, 9, 9)],
         mtu: 1450,
+        segment: Segment::Local,
+        peers: Vec::new(),
+        revision: 1,
     }
 }
 

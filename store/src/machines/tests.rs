@@ -5,6 +5,7 @@ use skybus_model::{
     host::Resources,
     id::ServerId,
     message::{command::ServerPlace, heartbeat::HostBeat},
+    segment::Carries,
 };
 
 use super::*;
@@ -89,6 +90,7 @@ fn beat(host: &str, service: &str) -> HostBeat {
         free: ROOM,
         hypervisor: "fake".to_owned(),
         version: "0".to_owned(),
+        carries: Carries::default(),
     }
 }
 

@@ -6,6 +6,7 @@ use ipnet::Ipv4Net;
 use skybus_model::{
     id::{NetworkId, SecurityGroupId},
     network::{NetworkSpec, PacketMatch, PortSpec, RuleSpec},
+    segment::Segment,
 };
 
 use super::{
@@ -59,6 +60,9 @@ impl Specs {
             gateway: subnet.gateway,
             dns: subnet.dns,
             mtu: network.mtu,
+            segment: Segment::Local,
+            peers: Vec::new(),
+            revision: 0,
         };
         self.networks.insert(id, spec.clone());
         Ok(spec)

@@ -8,6 +8,7 @@ use skybus_model::{
     id::{ImageId, OperationId, ProjectId, ServerId, UserId},
     image::DiskFormat,
     message::{Context, heartbeat::HostBeat},
+    segment::Carries,
     server::{Desired, Power, ServerState},
 };
 
@@ -145,6 +146,7 @@ impl TestCloud {
                 String::new()
             },
             version: "0".to_owned(),
+            carries: Carries::default(),
         }
     }
 

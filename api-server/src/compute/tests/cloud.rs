@@ -10,6 +10,7 @@ use skybus_model::{
     image::{DiskFormat, Visibility},
     message::heartbeat::HostBeat,
     operation::Step,
+    segment::Carries,
     server::{Power, ServerState, VmState},
 };
 use skybus_store::{
@@ -189,6 +190,7 @@ impl Cloud {
                 free: capacity,
                 hypervisor: "tcg".into(),
                 version: "1".into(),
+                carries: Carries::default(),
             };
             services::heard(&mut tx, &beat, Timestamp::now())
                 .await
