@@ -14,7 +14,7 @@ use skybus_model::{
     HostName,
     message::{
         Message,
-        call::{ConsoleAnswer, ConsoleTail},
+        call::{ConsoleAnswer, ConsoleTail, NetworkPlan, PlanAnswer},
         command::{PortEnsure, PortRemove, ServerEnsure, ServerPlace, ServerRemove},
         event::{ComputeInventory, NetworkInventory, PortReport, ServerReport},
         heartbeat::HostBeat,
@@ -51,7 +51,9 @@ fn bodies(delivery: &Delivery) {
     body::<NetworkInventory>(delivery.clone());
     body::<HostBeat>(delivery.clone());
     body::<ConsoleTail>(delivery.clone());
+    body::<NetworkPlan>(delivery.clone());
     let _ = serde_json::from_slice::<ConsoleAnswer>(&delivery.body);
+    let _ = serde_json::from_slice::<PlanAnswer>(&delivery.body);
     let mut beat = delivery.clone();
     beat.kind = type_of::<HostBeat>();
     if let Ok(beat) = beat.decode::<HostBeat>() {

@@ -17,6 +17,7 @@ use skybus_model::{
     host::Resources,
     message::{
         Message, Service,
+        call::NetworkPlan,
         command::{PortEnsure, PortRemove},
         heartbeat::{HostBeat, pause_after},
     },
@@ -32,6 +33,7 @@ use crate::{
     linux::Linux,
     metadata::Upstream,
     orphans::Orphans,
+    plan,
     record::{self, Records},
     report::Reporter,
     worker::{Floating, Worker},
@@ -133,6 +135,7 @@ pub async fn start(config: &Config, role: &Role) -> anyhow::Result<()> {
         Ok(())
     });
     beat(config, role, &hosts, &bus, journal.epoch());
+    explain(config, role, &hosts, &bus, &journal);
     hear(config, role, hosts, bus, journal, wake);
     Ok(())
 }
@@ -154,6 +157,24 @@ fn hear(
         };
         tokio::select! {
             ended = bus.consume(subscription, handler) => Ok(ended?),
+            () = token.cancelled() => Ok(()),
+        }
+    });
+}
+
+/// Tells operators who ask what would be changed here.
+fn explain(config: &Config, role: &Role, hosts: &[HostName], bus: &Bus, journal: &Journal) {
+    let (config, hosts, bus, journal, token) = (
+        config.clone(),
+        hosts.to_vec(),
+        bus.clone(),
+        journal.clone(),
+        role.token(),
+    );
+    role.spawn("plans", async move {
+        let handler = |host: HostName, NetworkPlan {}| plan::answer(&config, &journal, host);
+        tokio::select! {
+            ended = bus.serve(&hosts, handler) => Ok(ended?),
             () = token.cancelled() => Ok(()),
         }
     });

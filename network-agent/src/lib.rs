@@ -23,6 +23,7 @@ pub mod metadata;
 pub mod observed;
 pub mod orphans;
 pub mod outside;
+pub mod plan;
 pub mod program;
 pub mod record;
 pub mod report;

@@ -11,7 +11,7 @@ use skybus_network::{
     changes::Changes,
     config::Config,
     driver::Driver,
-    record,
+    plan, record,
     teardown::{Recorded, teardown},
     worker,
 };
@@ -51,18 +51,10 @@ async fn journal(config: &Config) -> anyhow::Result<Option<Journal>> {
 }
 
 async fn rehearse(config: &Config) -> anyhow::Result<()> {
-    let mut changes = Changes::rehearsal();
-    let driver = agent::driver(config);
     let Some(journal) = journal(config).await? else {
         return Ok(());
     };
-    for records in record::load(&journal, &config.hosts()).await?.into_values() {
-        let networks = records.desired();
-        for network in &networks {
-            driver.converge(network, &BTreeSet::new(), &mut changes)?;
-        }
-        driver.converge_host(&networks, &BTreeSet::new(), &mut changes)?;
-    }
+    let changes = plan::of(config, &journal, &config.hosts()).await?;
     journal.close().await;
     show(&changes)
 }
@@ -77,7 +69,7 @@ async fn take_down(config: &Config, mut changes: Changes) -> anyhow::Result<()> 
         Recorded::default()
     });
     teardown(&linux, &recorded, &mut changes)?;
-    show(&changes)
+    show(changes.list())
 }
 
 /// The networks and floating IPs that the journal knows of.
@@ -98,9 +90,9 @@ async fn recorded(config: &Config) -> anyhow::Result<Recorded> {
     Ok(recorded)
 }
 
-fn show(changes: &Changes) -> anyhow::Result<()> {
+fn show(changes: &[String]) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    for change in changes.list() {
+    for change in changes {
         writeln!(out, "{change}")?;
     }
     Ok(())

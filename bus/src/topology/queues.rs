@@ -2,7 +2,10 @@
 
 use skybus_model::{
     HostName,
-    message::{Call, Message, Service, call::ConsoleTail},
+    message::{
+        Call, Message, Service,
+        call::{ConsoleTail, NetworkPlan},
+    },
 };
 
 use super::{
@@ -18,7 +21,10 @@ use super::{
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
 /// Every call that there is, with who is asked.
-pub(super) const CALL_TYPES: &[(Service, &str)] = &[(ConsoleTail::TO, ConsoleTail::NAME)];
+pub(super) const CALL_TYPES: &[(Service, &str)] = &[
+    (ConsoleTail::TO, ConsoleTail::NAME),
+    (NetworkPlan::TO, NetworkPlan::NAME),
+];
 
 const EXCHANGES: &[Exchange] = &[
     Exchange {

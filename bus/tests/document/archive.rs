@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use skybus_model::message::{
     Message,
-    call::ConsoleTail,
+    call::{ConsoleTail, NetworkPlan},
     command::{PortEnsure, PortRemove, ServerEnsure, ServerPlace, ServerRemove},
     event::{ComputeInventory, NetworkInventory, PortReport, ServerReport},
     heartbeat::HostBeat,
@@ -41,6 +41,7 @@ fn read_named(name: &str, text: &str) -> Result<Value, String> {
         "NetworkInventory" => read::<NetworkInventory>(text),
         "HostBeat" => read::<HostBeat>(text),
         "ConsoleTail" => read::<ConsoleTail>(text),
+        "NetworkPlan" => read::<NetworkPlan>(text),
         other => Err(format!("no message is called {other}")),
     }
 }

@@ -8,7 +8,7 @@ use skybus_model::{
     image::DiskFormat,
     message::{
         Call, Command, Event, Message,
-        call::ConsoleTail,
+        call::{ConsoleTail, NetworkPlan},
         command::{PortEnsure, PortRemove, ServerEnsure, ServerPlace, ServerRemove},
         event::{
             ComputeInventory, NetworkInventory, PortFact, PortReport, PortState, ServerFact,
@@ -50,6 +50,12 @@ pub(crate) fn all() -> Vec<Sample> {
         &host_key(ConsoleTail::TO),
         tail,
         "ConsoleTail",
+    ));
+    samples.push(Sample::new(
+        "skybus.call",
+        &host_key(NetworkPlan::TO),
+        NetworkPlan {},
+        "NetworkPlan",
     ));
     samples
 }

@@ -30,3 +30,24 @@ impl Call for ConsoleTail {
     const TO: Service = Service::Compute;
     type Answer = ConsoleAnswer;
 }
+
+/// What a host's network worker would change there, to make it as its records want it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkPlan {}
+
+/// The answer to [`NetworkPlan`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PlanAnswer {
+    /// The changes in their order, a line each; none when all is as it should be.
+    Changes(Vec<String>),
+    /// The host or the worker's records cannot be read; why.
+    Failed(String),
+}
+
+impl Message for NetworkPlan {
+    const NAME: &'static str = "network.plan";
+}
+impl Call for NetworkPlan {
+    const TO: Service = Service::Network;
+    type Answer = PlanAnswer;
+}

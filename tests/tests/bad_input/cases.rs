@@ -614,6 +614,8 @@ pub(crate) const API: &[Case] = &[
         400,
         "drain",
     ),
+    get(Who::Demo, "/skybus/v1/hosts/b/network-plan", 403, ""),
+    get(Who::Admin, "/skybus/v1/hosts/b/network-plan", 404, "host b"),
     case(Who::Nobody, "POST", "/skybus/v1/join", "{}", 400, "name"),
     case(
         Who::Nobody,

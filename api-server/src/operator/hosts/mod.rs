@@ -1,7 +1,7 @@
 //! The machines of this cloud: invited, joined, drained, removed.
 //!
 //! [`mod@add`] invites one, [`mod@join`] is what the machine itself asks, without a user's token, [`mod@list`]
-//! shows them, [`mod@drain`] keeps new servers away, [`mod@remove`] takes one away. What the broker holds
+//! shows them, [`mod@plan`] what a network worker would change on its host, [`mod@drain`] keeps new servers away, [`mod@remove`] takes one away. What the broker holds
 //! follows from a machine's row: [`broker`] makes it so, for whoever has changed the row, and again by
 //! [`sweep`] when that one died in between.
 
@@ -12,6 +12,7 @@ mod broker;
 mod drain;
 mod join;
 mod list;
+mod plan;
 mod remove;
 pub mod sweep;
 #[cfg(test)]
@@ -35,6 +36,11 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/skybus/v1/hosts/{name}/drain",
             Action::Operate,
             drain::drain,
+        )
+        .get(
+            "/skybus/v1/hosts/{name}/network-plan",
+            Action::Operate,
+            plan::plan,
         )
         .post("/skybus/v1/join", Action::Join, join::join)
         .post("/skybus/v1/join/standing", Action::Join, join::standing)
