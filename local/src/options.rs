@@ -1,14 +1,20 @@
 //! What the operator may choose, on the command line and remembered from the first start.
 
 use std::{
+    collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
 };
 
 use clap::{Parser, ValueEnum};
 use serde::{Deserialize, Serialize};
+use skybus_model::segment::PhysicalNetwork;
 
 use crate::{Error, data_dir};
+
+pub(crate) mod cables;
+
+pub(crate) use cables::{Physical, physical, tunnel};
 
 /// How guests are run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -59,6 +65,13 @@ pub struct Up {
     /// machine and its guests reach them
     #[arg(long, value_name = "NAME", value_parser = interface)]
     pub public_interface: Option<String>,
+    /// This machine is on the physical network NAME by INTERFACE, e.g. trunk=eth1: it can carry VLANs of it, or
+    /// the whole; may be given several times
+    #[arg(long, value_name = "NAME=INTERFACE", value_parser = physical)]
+    pub physical: Vec<(PhysicalNetwork, String)>,
+    /// The address of this machine under which other hosts send it what is on VXLANs
+    #[arg(long, value_name = "ADDRESS", value_parser = tunnel)]
+    pub tunnel_address: Option<Ipv4Addr>,
     /// How guests are run
     #[arg(long, value_enum)]
     pub virt_type: Option<VirtType>,
@@ -131,6 +144,12 @@ pub struct Options {
     /// See [`Up::database`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<String>,
+    /// See [`Up::tunnel_address`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tunnel_address: Option<Ipv4Addr>,
+    /// See [`Up::physical`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub physical: Physical,
 }
 
 impl Default for Options {
@@ -147,6 +166,8 @@ impl Default for Options {
             broker: None,
             broker_management: None,
             database: None,
+            tunnel_address: None,
+            physical: Physical::new(),
         }
     }
 }
@@ -184,6 +205,8 @@ impl Options {
             &mut options.public_interface,
             up.public_interface.clone().map(Some),
         );
+        set(&mut options.tunnel_address, up.tunnel_address.map(Some));
+        set(&mut options.physical, cables::named(&up.physical)?);
         set(&mut options.virt_type, up.virt_type);
         set(&mut options.fake_hosts, up.fake_hosts);
         set(&mut options.listen, up.listen);

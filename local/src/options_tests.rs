@@ -56,6 +56,49 @@ fn the_public_interface_is_remembered_and_may_change() {
 }
 
 #[test]
+fn cables_are_remembered_and_named_anew_all_together() {
+    let words = [
+        "--physical",
+        "trunk=eth1",
+        "--physical",
+        "lab=eth2",
+        "--tunnel-address",
+        "192.0.2.7",
+    ];
+    let first = Options::chosen(&up(&words), None).unwrap();
+    let links = |options: &Options| {
+        options
+            .physical
+            .values()
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    assert_eq!(links(&first), "eth2 eth1");
+    let text = toml::to_string(&first).unwrap();
+    let read: Options = toml::from_str(&text).unwrap();
+    let second = Options::chosen(&up(&[]), Some(&read)).unwrap();
+    assert_eq!(second, first);
+    assert_eq!(second.tunnel_address, Some([192, 0, 2, 7].into()));
+    let third = Options::chosen(&up(&["--physical", "trunk=eth3"]), Some(&second)).unwrap();
+    assert_eq!(links(&third), "eth3");
+    assert_eq!(third.tunnel_address, second.tunnel_address);
+}
+
+#[test]
+fn cables_that_cannot_be_are_refused_with_the_right_form() {
+    assert!(refusal(&["--physical", "eth1"]).contains("NAME=INTERFACE"));
+    assert!(refusal(&["--physical", "a b=eth1"]).contains("letters"));
+    assert!(refusal(&["--physical", "trunk=eth0; x"]).contains("ip link"));
+    assert!(refusal(&["--tunnel-address", "127.0.0.1"]).contains("other hosts"));
+    for words in [["a=eth1", "b=eth1"], ["a=eth1", "a=eth2"]] {
+        let up = up(&["--physical", words[0], "--physical", words[1]]);
+        let text = Options::chosen(&up, None).unwrap_err().to_string();
+        assert!(text.contains("one interface"), "{text}");
+    }
+}
+
+#[test]
 fn ranges_and_sizes_that_cannot_be_are_refused_with_the_right_form() {
     assert!(refusal(&["--fixed-range", "10.1.2.3/16"]).contains("10.1.0.0/16"));
     assert!(refusal(&["--fixed-range", "10.1.0.0"]).contains("ADDRESS/LENGTH"));

@@ -13,21 +13,18 @@ use skybus_bus::{
     relay::Relay,
 };
 use skybus_model::{
-    HostName, Order, Timestamp,
-    host::Resources,
+    HostName,
     message::{
         Message, Service,
         call::NetworkPlan,
         command::{PortEnsure, PortRemove},
-        heartbeat::{HostBeat, pause_after},
     },
-    segment::Carries,
 };
 use skybus_role::Role;
 use tokio::sync::{Notify, watch};
 
 use crate::{
-    announce,
+    announce, beat,
     config::{Config, DriverKind},
     driver::Driver,
     linux::Linux,
@@ -45,9 +42,10 @@ pub fn driver(config: &Config) -> Driver {
     match config.driver {
         DriverKind::Linux => {
             let linux = Linux::new(&config.cloud());
-            Driver::Linux(linux.with_public(config.public_interface.as_deref()))
+            let linux = linux.with_public(config.public_interface.as_deref());
+            Driver::Linux(linux.with_wiring(config.wiring()))
         }
-        DriverKind::Fake => Driver::Fake,
+        DriverKind::Fake => Driver::Fake(config.wiring()),
     }
 }
 
@@ -79,9 +77,10 @@ pub async fn start(config: &Config, role: &Role) -> anyhow::Result<()> {
         DriverKind::Linux => Some(Upstream::new(&config.api_url, &config.metadata_secret)?),
         DriverKind::Fake => None,
     };
+    let driver = Arc::new(driver(config));
     let worker = Worker {
         journal: journal.clone(),
-        driver: Arc::new(driver(config)),
+        driver: Arc::clone(&driver),
         bus: bus.clone(),
         reporter: Reporter {
             journal: journal.clone(),
@@ -134,8 +133,8 @@ pub async fn start(config: &Config, role: &Role) -> anyhow::Result<()> {
         relay.run(token).await;
         Ok(())
     });
-    beat(config, role, &hosts, &bus, journal.epoch());
     explain(config, role, &hosts, &bus, &journal);
+    beat::start(config, role, &hosts, &bus, journal.epoch(), driver);
     hear(config, role, hosts, bus, journal, wake);
     Ok(())
 }
@@ -212,46 +211,4 @@ async fn accept(
             Verdict::Retry
         }
     }
-}
-
-fn beat(config: &Config, role: &Role, hosts: &[HostName], bus: &Bus, epoch: i64) {
-    let (zone, hosts, bus, token) = (
-        config.zone.clone(),
-        hosts.to_vec(),
-        bus.clone(),
-        role.token(),
-    );
-    role.spawn("heartbeat", async move {
-        // One that leaves before there is a connection is lost, and the next is seconds away.
-        tokio::select! {
-            () = bus.wait_connected() => {}
-            () = token.cancelled() => return Ok(()),
-        }
-        let mut connections = bus.on_reconnect();
-        // Beats are only ever compared with beats; they count for themselves.
-        for seq in 1.. {
-            for host in &hosts {
-                bus.beat(&HostBeat {
-                    host: host.clone(),
-                    service: Service::Network.to_string(),
-                    zone: zone.clone(),
-                    order: Order { epoch, seq },
-                    at: Timestamp::now(),
-                    capacity: Resources::default(),
-                    free: Resources::default(),
-                    hypervisor: String::new(),
-                    version: env!("CARGO_PKG_VERSION").to_owned(),
-                    carries: Carries::default(),
-                })
-                .await;
-            }
-            tokio::select! {
-                () = tokio::time::sleep(pause_after(seq)) => {}
-                // Somebody may be waiting to know who is alive.
-                changed = connections.changed() => changed?,
-                () = token.cancelled() => break,
-            }
-        }
-        Ok(())
-    });
 }

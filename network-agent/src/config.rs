@@ -1,10 +1,18 @@
 //! The network worker's configuration.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use skybus_model::HostName;
+use skybus_model::{HostName, segment::PhysicalNetwork};
+
+use crate::carries::Wiring;
 
 /// The content of the file that `--config` names.
 #[derive(Clone, Deserialize)]
@@ -48,6 +56,13 @@ pub struct Config {
     /// they may have moved, unless the control plane says that they are here.
     #[serde(default = "one_minute")]
     pub floating_doubt: u64,
+    /// This host's end of VXLANs, one of its addresses. Without, it carries none. Of hosts that one process
+    /// plays, the first has this one, the next the next.
+    #[serde(default)]
+    pub tunnel_address: Option<Ipv4Addr>,
+    /// Which interface is on which physical network. Flat networks and VLANs of others are not carried.
+    #[serde(default)]
+    pub physical: BTreeMap<PhysicalNetwork, String>,
 }
 
 /// Real networks or imagined ones.
@@ -83,6 +98,15 @@ impl Config {
         })
     }
 
+    /// The cables to other hosts.
+    #[must_use]
+    pub fn wiring(&self) -> Wiring {
+        Wiring {
+            physical: self.physical.clone(),
+            tunnel: self.tunnel_address,
+        }
+    }
+
     /// Where the journal is.
     #[must_use]
     pub fn journal(&self) -> PathBuf {
@@ -116,15 +140,36 @@ impl Config {
             "fake_hosts needs driver = \"fake\""
         );
         if let Some(public) = &self.public_interface {
-            let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.@".contains(&b);
-            let fits = (1..=15).contains(&public.len()) && public.bytes().all(plain);
             anyhow::ensure!(
-                fits,
+                interface(public),
                 "public_interface = {public:?} cannot be an interface's name"
+            );
+        }
+        let mut taken = BTreeSet::new();
+        for (physical, name) in &self.physical {
+            anyhow::ensure!(
+                interface(name),
+                "physical: {physical} = {name:?} cannot be an interface's name"
+            );
+            anyhow::ensure!(
+                taken.insert(name),
+                "physical: {name} is on two physical networks; one interface is on one"
+            );
+        }
+        if let Some(own) = self.tunnel_address {
+            let one = !own.is_unspecified() && !own.is_multicast() && !own.is_broadcast();
+            anyhow::ensure!(
+                one && !own.is_loopback(),
+                "tunnel_address = {own}: use an address under which other hosts reach this one"
             );
         }
         Ok(self)
     }
+}
+
+fn interface(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.@".contains(&b);
+    (1..=15).contains(&name.len()) && name.bytes().all(plain)
 }
 
 /// Without the two secrets.
@@ -156,6 +201,8 @@ const fn one_minute() -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use skybus_model::segment::Carries;
+
     use super::*;
 
     const TEXT: &str = r#"
@@ -185,6 +232,17 @@ mod tests {
     }
 
     #[test]
+    fn the_cables_of_a_host_and_of_those_that_are_played() {
+        let text = "tunnel_address = \"192.0.2.9\"\n[physical]\ntrunk = \"eth1\"\nlab-2 = \"eth2\"";
+        let wiring = read(text).unwrap().wiring();
+        assert_eq!(wiring.physical[&"trunk".parse().unwrap()], "eth1");
+        let third = wiring.imagined(2);
+        assert_eq!(third.tunnel, Some([192, 0, 2, 11].into()));
+        assert_eq!((third.flat.len(), third.vlan.len()), (2, 2));
+        assert_eq!(read("").unwrap().wiring().imagined(2), Carries::default());
+    }
+
+    #[test]
     fn what_cannot_be_is_refused() {
         for bad in [
             "fake_hosts = 2",
@@ -194,6 +252,12 @@ mod tests {
             "public_interface = \"\"",
             "public_interface = \"eth0; x\"",
             "public_interface = \"sixteen-letters0\"",
+            "physical = { \"a b\" = \"eth1\" }",
+            "physical = { a = \"eth1; x\" }",
+            "physical = { a = \"eth1\", b = \"eth1\" }",
+            "tunnel_address = \"127.0.0.1\"",
+            "tunnel_address = \"239.1.1.1\"",
+            "tunnel_address = \"fe80::1\"",
         ] {
             assert!(read(bad).is_err(), "{bad}");
         }

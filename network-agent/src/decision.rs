@@ -62,7 +62,7 @@ pub struct Decision {
     pub ports: BTreeMap<PortId, Option<PortRecord>>,
     /// Ports that go, by which generation.
     pub gone: BTreeMap<PortId, Gone>,
-    /// The network as the newest command described it.
+    /// The network as the newest description has it, if that came with one of the commands.
     pub spec: Option<NetworkSpec>,
     /// The taps that must go.
     pub doomed: BTreeSet<String>,
@@ -110,6 +110,16 @@ impl Decision {
         self.ports.iter().filter_map(less).collect()
     }
 
+    /// Ports that are made, but cannot be reached from other hosts.
+    pub fn cut_off(&mut self, fault: &Fault) {
+        for answer in &mut self.answers {
+            if answer.state == PortState::Up {
+                answer.state = PortState::Down;
+                answer.fault = Some(fault.clone());
+            }
+        }
+    }
+
     fn gone_by(&self, records: &Records, port: PortId) -> Option<Generation> {
         self.gone
             .get(&port)
@@ -131,6 +141,11 @@ impl Decision {
             state,
             fault,
         };
+        let unfit = Port::try_from(&ensure.spec).err();
+        // Ports overtake each other, so what an old command says of its network may still be the newest.
+        if unfit.is_none() {
+            self.learn(records, &ensure.spec.network, false);
+        }
         if let Some(record) = self.current(records, port)
             && record.generation > ensure.generation
         {
@@ -142,7 +157,7 @@ impl Decision {
         {
             return answer(generation, PortState::Absent, None);
         }
-        if let Err(unfit) = Port::try_from(&ensure.spec) {
+        if let Some(unfit) = unfit {
             let text = format!("the port {port} cannot be made: {unfit}");
             let fault = Fault::new(FaultCode::NetworkNotReady, text);
             return answer(ensure.generation, PortState::Down, Some(fault));
@@ -156,8 +171,22 @@ impl Decision {
         self.ports.insert(port, Some(record));
         self.gone.remove(&port);
         self.doomed.remove(&spec::tap(port));
-        self.spec = Some(ensure.spec.network.clone());
+        self.learn(records, &ensure.spec.network, true);
         answer(ensure.generation, PortState::Up, None)
+    }
+
+    /// Of two descriptions of a network the newer counts; of two with the same number the one that came
+    /// later, if its command is carried out.
+    fn learn(&mut self, records: &Records, network: &NetworkSpec, carried_out: bool) {
+        let recorded = records.networks.get(&network.id);
+        let known = self.spec.as_ref().or(recorded.map(|record| &record.spec));
+        let newer = known.is_none_or(|known| match carried_out {
+            true => network.revision >= known.revision,
+            false => network.revision > known.revision,
+        });
+        if newer {
+            self.spec = Some(network.clone());
+        }
     }
 
     /// One that gets a floating IP which it did not have has it later than all others have theirs. What it

@@ -8,9 +8,11 @@ use std::{
 
 use skybus_model::id::NetworkId;
 
+use skybus_model::segment::Carries;
+
 use crate::{
-    changes::Changes, desired::Network, failure::Error, linux::Linux, outside::Reached,
-    transit::Transit,
+    carries::Wiring, changes::Changes, desired::Network, failure::Error, linux::Linux,
+    outside::Reached, transit::Transit,
 };
 
 /// What makes networks. Its calls block.
@@ -18,8 +20,8 @@ use crate::{
 pub enum Driver {
     /// This Linux host.
     Linux(Linux),
-    /// Records only, for simulations with many hosts.
-    Fake,
+    /// Records only, for simulations with many hosts, which are wired like this.
+    Fake(Wiring),
 }
 
 impl Driver {
@@ -35,7 +37,32 @@ impl Driver {
     ) -> Result<bool, Error> {
         match self {
             Self::Linux(linux) => linux.converge(network, doomed, changes),
-            Self::Fake => Ok(false),
+            Self::Fake(wiring) => match wiring.imagined(0).refusal(&network.spec.segment) {
+                Some(why) => Err(Error::Segment(why)),
+                None => Ok(false),
+            },
+        }
+    }
+
+    /// Plugs a network into its segment; see [`Linux::plug`].
+    ///
+    /// # Errors
+    /// When the host cannot carry it, or refuses.
+    pub fn plug(&self, network: &Network, changes: &mut Changes) -> Result<(), Error> {
+        match self {
+            Self::Linux(linux) => linux.plug(network, changes),
+            Self::Fake(_) => Ok(()),
+        }
+    }
+
+    /// What the n-th of its hosts, from 0 on, carries.
+    ///
+    /// # Errors
+    /// When the host cannot be read.
+    pub fn carries(&self, n: u32) -> Result<Carries, Error> {
+        match self {
+            Self::Linux(linux) => Ok(linux.carrier().look()?),
+            Self::Fake(wiring) => Ok(wiring.imagined(n)),
         }
     }
 
@@ -52,7 +79,7 @@ impl Driver {
     ) -> Result<Reached, Error> {
         match self {
             Self::Linux(linux) => linux.converge_host(networks, lost, changes),
-            Self::Fake => Ok(Reached::default()),
+            Self::Fake(_) => Ok(Reached::default()),
         }
     }
 
@@ -63,7 +90,7 @@ impl Driver {
     pub fn served(&self) -> Result<Option<BTreeSet<Ipv4Addr>>, Error> {
         match self {
             Self::Linux(linux) => linux.served().map(Some),
-            Self::Fake => Ok(None),
+            Self::Fake(_) => Ok(None),
         }
     }
 
@@ -79,7 +106,7 @@ impl Driver {
     ) -> Result<(), Error> {
         match self {
             Self::Linux(linux) => linux.end_connections(namespace, floating, changes),
-            Self::Fake => Ok(()),
+            Self::Fake(_) => Ok(()),
         }
     }
 
@@ -95,7 +122,7 @@ impl Driver {
     ) -> Result<bool, Error> {
         match self {
             Self::Linux(linux) => linux.withdraw(namespace, doomed, changes),
-            Self::Fake => Ok(true),
+            Self::Fake(_) => Ok(true),
         }
     }
 
@@ -106,7 +133,7 @@ impl Driver {
     pub fn remove(&self, namespace: &str, changes: &mut Changes) -> Result<(), Error> {
         match self {
             Self::Linux(linux) => linux.remove(namespace, changes),
-            Self::Fake => Ok(()),
+            Self::Fake(_) => Ok(()),
         }
     }
 
@@ -118,7 +145,7 @@ impl Driver {
         match self {
             Self::Linux(linux) => linux.transit(network, held),
             // Imagined networks never meet.
-            Self::Fake => Ok(Transit::choose(network, &[])?),
+            Self::Fake(_) => Ok(Transit::choose(network, &[])?),
         }
     }
 
@@ -129,7 +156,7 @@ impl Driver {
     pub fn made(&self) -> Result<BTreeMap<String, BTreeSet<String>>, Error> {
         match self {
             Self::Linux(linux) => linux.made(),
-            Self::Fake => Ok(BTreeMap::new()),
+            Self::Fake(_) => Ok(BTreeMap::new()),
         }
     }
 
@@ -140,7 +167,7 @@ impl Driver {
     pub fn shorten_log(&self, namespace: &str) -> io::Result<()> {
         match self {
             Self::Linux(linux) => linux.dnsmasq(namespace).shorten_log(),
-            Self::Fake => Ok(()),
+            Self::Fake(_) => Ok(()),
         }
     }
 
@@ -149,7 +176,7 @@ impl Driver {
     pub fn serves_dhcp(&self, namespace: &str) -> bool {
         match self {
             Self::Linux(linux) => linux.dnsmasq(namespace).running().is_some(),
-            Self::Fake => true,
+            Self::Fake(_) => true,
         }
     }
 }

@@ -22,6 +22,9 @@ pub enum Error {
          other; load it with `modprobe br_netfilter` (and name it in /etc/modules-load.d)"
     )]
     NoBridgeFilter,
+    /// Nothing carries the network's frames between this host and others.
+    #[error("{0}")]
+    Segment(String),
     /// The work on the host ended without a result.
     #[error("the work on the host was cut off: {0}")]
     CutOff(String),

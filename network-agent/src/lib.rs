@@ -1,11 +1,13 @@
 //! The network worker of a host: makes the networks that the control plane asks for, and keeps them.
 //!
 //! Read [`desired`] (what should be), then [`linux`] (how a host is brought there), then the pure
-//! functions that it uses: [`links`], [`filter`], [`dhcp`], [`uplink`]. [`agent`] is the part that hears
+//! functions that it uses: [`links`], [`wire`], [`filter`], [`dhcp`], [`uplink`]. [`agent`] is the part that hears
 //! commands and reports. [`metadata`] forwards the guests' questions about themselves.
 
 pub mod agent;
 pub mod announce;
+pub mod beat;
+pub mod carries;
 pub mod changes;
 pub mod config;
 pub mod decision;
@@ -30,7 +32,9 @@ pub mod report;
 pub mod ruleset;
 pub mod teardown;
 pub mod transit;
+pub mod tunnels;
 pub mod uplink;
+pub mod wire;
 pub mod worker;
 
 #[cfg(test)]

@@ -4,10 +4,12 @@
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use ipnet::Ipv4Net;
+use skybus_model::segment::Segment;
 
 use crate::{
     desired::{Network, Port, transit_link},
     observed::{Link, Links},
+    wire::WIRE,
 };
 
 /// The bridge of every network.
@@ -83,6 +85,10 @@ pub fn inside_lines(
     uplink(&mut lines, network, inside);
     for port in network.ports.values() {
         tap(&mut lines, network, port, inside.links.get(&port.tap()));
+    }
+    // The others' wires are for `Linux::plug`.
+    if network.spec.segment == Segment::Local && inside.links.contains_key(WIRE) {
+        lines.push(format!("link delete {WIRE}"));
     }
     let wanted: BTreeSet<String> = network.ports.values().map(Port::tap).collect();
     for name in doomed.iter().filter(|name| !wanted.contains(*name)) {

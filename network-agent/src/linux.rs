@@ -12,6 +12,7 @@ use skybus_model::id::NetworkId;
 use skybus_sys::namespace;
 
 use crate::{
+    carries::{Carrier, Wiring},
     changes::Changes,
     desired::{Network, transit_link},
     dnsmasq::Dnsmasq,
@@ -21,10 +22,12 @@ use crate::{
     program::{self, Place},
     ruleset,
     transit::Transit,
+    wire::WIRE,
 };
 
 mod host;
 mod loaded;
+mod plug;
 
 use loaded::{Loaded, Rules};
 
@@ -38,6 +41,7 @@ pub struct Linux {
     run: PathBuf,
     /// Where floating IPs are reached from outside, if they are.
     public: Option<String>,
+    carrier: Carrier,
     loaded: Loaded,
 }
 
@@ -50,6 +54,7 @@ impl Linux {
             cloud: cloud.to_owned(),
             run,
             public: None,
+            carrier: Carrier::default(),
             loaded: Loaded::default(),
         }
     }
@@ -59,6 +64,19 @@ impl Linux {
     pub fn with_public(mut self, interface: Option<&str>) -> Self {
         self.public = interface.map(str::to_owned);
         self
+    }
+
+    /// With cables that lead to other hosts.
+    #[must_use]
+    pub fn with_wiring(mut self, wiring: Wiring) -> Self {
+        self.carrier = Carrier::new(wiring);
+        self
+    }
+
+    /// Its cables, and what they can carry.
+    #[must_use]
+    pub const fn carrier(&self) -> &Carrier {
+        &self.carrier
     }
 
     /// The cloud's word.
@@ -79,7 +97,8 @@ impl Linux {
         Dnsmasq::of(namespace, &self.run)
     }
 
-    /// Makes a network be as described. Says whether its namespace had to be made.
+    /// Makes a network be as described, but for what joins it with other hosts: that comes [last](Self::plug),
+    /// when all that guards it is there. Says whether its namespace had to be made.
     ///
     /// # Errors
     /// When the host refuses; what was made until then stays, and the next call goes on from there.
@@ -93,6 +112,7 @@ impl Linux {
         let place = Place::Namespace(&namespace);
         let fresh = !namespace::exists(&namespace);
         if fresh {
+            self.carrier.allow(&network.spec.segment)?;
             changes.make(format!("{namespace}: a new namespace"), || {
                 namespace::make(&namespace)
             })?;
@@ -195,13 +215,13 @@ impl Linux {
         }
         let place = Place::Namespace(namespace);
         // One by one, because a guest that still runs keeps the namespace, though not its name.
-        let taps: Vec<String> = Links::read(place)?
+        let ends: Vec<String> = Links::read(place)?
             .links
             .into_keys()
-            .filter(|name| is_tap(name))
+            .filter(|name| is_tap(name) || name == WIRE)
             .map(|name| format!("link delete {name}"))
             .collect();
-        batch(place, &taps, changes)?;
+        batch(place, &ends, changes)?;
         self.loaded.forget(namespace);
         changes.make(format!("{namespace}: remove the namespace"), || {
             Ok(namespace::delete(namespace)?)

@@ -13,6 +13,12 @@ pub struct Link {
     /// Its name.
     #[serde(default)]
     pub ifname: String,
+    /// Its number in its namespace.
+    #[serde(default)]
+    pub ifindex: u32,
+    /// The number of the link that it lies on, where that is in another namespace.
+    #[serde(default)]
+    pub link_index: Option<u32>,
     /// `UP`, `NO-CARRIER` and so on.
     #[serde(default)]
     pub flags: Vec<String>,
@@ -42,6 +48,9 @@ pub struct LinkInfo {
     /// `bridge`, `veth`, `tun`.
     #[serde(default)]
     pub info_kind: String,
+    /// What such a link has that others have not.
+    #[serde(default)]
+    pub info_data: serde_json::Value,
     /// What a bridge holds about it.
     #[serde(default)]
     pub info_slave_data: Option<BridgePort>,
@@ -105,6 +114,23 @@ impl Link {
         let info = self.linkinfo.as_ref();
         info.and_then(|info| info.info_slave_data.as_ref())
             .is_some_and(|port| port.hairpin)
+    }
+
+    /// What kind of link it is, if that is told.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        self.linkinfo.as_ref().map_or("", |info| &info.info_kind)
+    }
+
+    /// A word or number that only its kind of link has; empty when it has none.
+    #[must_use]
+    pub fn data(&self, key: &str) -> String {
+        let info = self.linkinfo.as_ref();
+        match info.and_then(|info| info.info_data.get(key)) {
+            Some(serde_json::Value::String(text)) => text.clone(),
+            Some(serde_json::Value::Number(number)) => number.to_string(),
+            _ => String::new(),
+        }
     }
 
     /// Its IPv4 addresses; others are none of ours.

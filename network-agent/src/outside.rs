@@ -16,6 +16,7 @@ use crate::{
     desired::{Network, TRANSIT_PREFIX, transit_link},
     observed::{Link, Links, Route},
     transit::Transit,
+    tunnels::Tunnels,
 };
 
 /// An interface and an address that belongs to it in some way.
@@ -47,6 +48,8 @@ pub struct Part {
     pub public: Option<String>,
     /// Which floating IPs are left alone, because this host needs them for something else.
     pub left_out: BTreeMap<Ipv4Addr, String>,
+    /// Who may send into its VXLANs.
+    pub tunnels: Tunnels,
 }
 
 /// How the floating IPs of a host fare.
@@ -99,6 +102,7 @@ impl Part {
             self.links.insert(link.clone(), transit);
             let its = |set| elements(former, set).filter(|(of, _)| of == link);
             self.name_servers.extend(its("name_servers"));
+            self.tunnels.keep(link, former);
             kept.extend(its("floating"));
         }
         let here = |ip: &Ipv4Addr| self.floating.iter().any(|(_, taken)| taken == ip);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use skybus_bus::journal::{self, Journal};
 use skybus_model::{HostName, message::call::PlanAnswer};
 
-use crate::{agent, changes::Changes, config::Config, failure, record};
+use crate::{agent, changes::Changes, config::Config, desired::Network, failure, record};
 
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
@@ -35,15 +35,35 @@ pub async fn of(
         for records in records.into_values() {
             let networks = records.desired();
             for network in &networks {
-                driver.converge(network, &BTreeSet::new(), &mut changes)?;
+                let made = driver.converge(network, &BTreeSet::new(), &mut changes);
+                rehearsed(network, made.map(drop), &mut changes)?;
             }
             driver.converge_host(&networks, &BTreeSet::new(), &mut changes)?;
+            for network in &networks {
+                let plugged = driver.plug(network, &mut changes);
+                rehearsed(network, plugged, &mut changes)?;
+            }
         }
         Ok(changes.list().to_vec())
     };
     tokio::task::spawn_blocking(look)
         .await
         .unwrap_or_else(|cut_off| Err(failure::Error::CutOff(cut_off.to_string()).into()))
+}
+
+/// What this host cannot carry keeps nobody from seeing what it would do with the rest.
+fn rehearsed(
+    network: &Network,
+    outcome: Result<(), failure::Error>,
+    changes: &mut Changes,
+) -> Result<(), failure::Error> {
+    match outcome {
+        Err(failure::Error::Segment(why)) => {
+            changes.note(format!("{}: left out: {why}", network.namespace()));
+            Ok(())
+        }
+        other => other,
+    }
 }
 
 /// The answer to whoever asks over the bus.

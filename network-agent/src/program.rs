@@ -101,6 +101,24 @@ pub fn ip_show<T: serde::de::DeserializeOwned>(
     })
 }
 
+/// Which machine a link believes behind which host.
+///
+/// # Errors
+/// When it cannot be asked, or its answer cannot be read.
+pub fn fdb(place: Place<'_>, link: &str) -> Result<Vec<crate::wire::Entry>, Error> {
+    let arguments = ["-json", "fdb", "show", "dev", link];
+    let printed = run("bridge", "iproute2", &arguments, place, "")?;
+    let json = if printed.trim().is_empty() {
+        "[]"
+    } else {
+        &printed
+    };
+    serde_json::from_str(json).map_err(|reason| Error::Answer {
+        program: "bridge",
+        reason,
+    })
+}
+
 /// Loads rules, all or none.
 ///
 /// # Errors

@@ -265,6 +265,24 @@ mod tests {
         assert_eq!(all[&a].gone.keys().collect::<Vec<_>>(), [&eight.id]);
     }
 
+    #[test]
+    fn a_network_that_was_recorded_before_there_were_segments_is_read_as_local() {
+        let network = testing::network(&[]);
+        let record = NetworkRecord {
+            spec: network.spec,
+            transit: network.transit,
+        };
+        let mut json = serde_json::to_value(&record).unwrap();
+        let spec = json["spec"].as_object_mut().unwrap();
+        for key in ["segment", "peers", "revision"] {
+            spec.remove(key).unwrap();
+        }
+        let read: NetworkRecord = serde_json::from_value(json).unwrap();
+        let mut expected = record;
+        expected.spec.revision = 0;
+        assert_eq!(read, expected);
+    }
+
     fn floats(n: u8, ips: &[u8], claim: u64) -> (PortId, PortRecord) {
         let mut spec = testing::port(n);
         spec.floating = ips.iter().map(|ip| [203, 0, 113, *ip].into()).collect();

@@ -89,14 +89,8 @@ impl Reporter {
         }
         for ((work, wish), answer) in batch.iter().zip(&decision.answers) {
             let Wish::Ensure(ensure) = wish else { continue };
-            let fault = answer.fault.clone().unwrap_or_else(|| {
-                Fault::new(
-                    FaultCode::NetworkNotReady,
-                    "the host could not make the server's network; an operator finds the reason in \
-                     the details",
-                )
-                .with_details(format!("{host}: {error}"))
-            });
+            let fault = answer.fault.clone();
+            let fault = fault.unwrap_or_else(|| not_ready(host, error));
             let answer = Answer {
                 generation: ensure.generation,
                 state: PortState::Down,
@@ -149,6 +143,13 @@ impl Reporter {
         self.events.push(tx.commit().await?);
         Ok(())
     }
+}
+
+/// What a port is in that the host could not make, or not join with other hosts.
+pub(crate) fn not_ready(host: &HostName, error: &failure::Error) -> Fault {
+    let text =
+        "the host could not make the server's network; an operator finds the reason in the details";
+    Fault::new(FaultCode::NetworkNotReady, text).with_details(format!("{host}: {error}"))
 }
 
 async fn report(

@@ -36,6 +36,8 @@ pub fn render(cloud: &str, was: &str, part: &Part) -> String {
     // Guests reach no service of the host, but a name server of their network may be one of its addresses.
     // A network is entered under its floating IPs only, also from others, and left with its own addresses.
     // Where nobody leads a floating IP back to this host, who has one leaves as all others do.
+    let forwarded = part.tunnels.forwarded();
+    part.tunnels.chain(&mut text);
     let _ = writeln!(
         text,
         "  chain to_host {{
@@ -47,7 +49,7 @@ pub fn render(cloud: &str, was: &str, part: &Part) -> String {
   }}
   chain between_networks {{
     type filter hook forward priority filter; policy accept;
-    iifname @links ip saddr != 100.64.0.0/16 iifname . ip saddr != @floating drop
+{forwarded}    iifname @links ip saddr != 100.64.0.0/16 iifname . ip saddr != @floating drop
     ct state established,related accept
     oifname @links oifname . ip daddr != @floating drop
   }}
@@ -86,6 +88,7 @@ fn sets(text: &mut String, part: &Part) {
         }
         let _ = writeln!(text, "  }}");
     }
+    part.tunnels.sets(text);
 }
 
 const PAIR: &str = "ifname . ipv4_addr";
@@ -142,10 +145,10 @@ pub fn original<'a>(clouds: &'a [(String, String)], now: &'a str) -> &'a str {
 
 #[cfg(test)]
 mod tests {
-    use skybus_model::id::NetworkId;
+    use skybus_model::{id::NetworkId, segment::Segment};
 
     use super::*;
-    use crate::{testing, transit::Transit};
+    use crate::{desired::transit_link, testing, transit::Transit, tunnels::Tunnels};
 
     #[test]
     fn the_first_cloud_s_note_is_handed_on() {
@@ -170,11 +173,30 @@ mod tests {
         let mut other = one.clone();
         other.spec.id = NetworkId::random();
         other.transit = Transit::choose(other.spec.id, &[one.transit.prefix()]).unwrap();
-        for networks in [vec![], vec![one.clone()], vec![one, other]] {
-            let text = render("c1", "1", &Part::of(&networks, Some("eth0")));
+        for (network, vni, peers) in [(&mut one, 77, 0), (&mut other, 16_777_215, 300)] {
+            let vni = u32::try_into(vni).unwrap();
+            network.spec.segment = Segment::Vxlan { vni };
+            network.spec.peers = (0..peers).map(|n| (0x0a00_0000 + n).into()).collect();
+        }
+        for (networks, own) in [
+            (vec![], None),
+            (vec![one.clone()], None),
+            (vec![one, other], Some([192, 0, 2, 1].into())),
+        ] {
+            let mut part = Part::of(&networks, Some("eth0"));
+            part.tunnels = Tunnels::of(&networks, own);
+            let text = render("c1", "1", &part);
             let listed = || crate::ruleset::listing_of(&text, &[("ip", &table("c1"))]).unwrap();
             let listing = listed();
             assert_eq!(was(&listing), Some("1"), "{listing}");
+            let mut kept = Tunnels {
+                own,
+                ..Tunnels::default()
+            };
+            for network in &networks {
+                kept.keep(&transit_link(network.spec.id), &listing);
+            }
+            assert_eq!(kept, part.tunnels, "{listing}");
             // Or the rules would be loaded anew with each look.
             assert_eq!(listing, listed());
         }

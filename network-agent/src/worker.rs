@@ -44,7 +44,7 @@ use crate::{
     metadata::{Proxy, Upstream},
     orphans::Orphans,
     record::{NetworkRecord, Records},
-    report::Reporter,
+    report::{self, Reporter},
 };
 
 /// How often everything is compared with the host.
@@ -78,6 +78,13 @@ impl std::fmt::Debug for Worker {
 
 /// The commands for one network of one host, oldest first.
 type Batch = Vec<(Work, Wish)>;
+
+/// A network that was brought to where its records want it.
+struct Brought {
+    changes: Vec<String>,
+    /// Why it is cut off from other hosts, if it is; all else is done.
+    cut_off: Option<Error>,
+}
 
 impl Worker {
     /// Works until `token` is cancelled.
@@ -157,7 +164,8 @@ impl Worker {
             return Ok(());
         };
         let wishes: Vec<Wish> = batch.iter().map(|(_, wish)| wish.clone()).collect();
-        let decision = decision::decide(records, &wishes);
+        let known = records.networks.contains_key(&network);
+        let mut decision = decision::decide(records, &wishes);
         let begun = std::time::Instant::now();
         let (after, outcome) = match self.prepared(host, network, &decision).await {
             Ok(mut after) => {
@@ -170,12 +178,20 @@ impl Worker {
             Err(error) => (records.clone(), Err(error)),
         };
         metrics::histogram!("skybus_network_converge_seconds").record(begun.elapsed());
+        // Who was never a part of the network stays out of it; who is one serves it here at least.
+        let outcome = outcome.and_then(|brought| match brought.cut_off {
+            Some(why) if !known => Err(why),
+            _ => Ok(brought),
+        });
         match outcome {
-            Ok(changes) => {
+            Ok(brought) => {
+                if let Some(why) = &brought.cut_off {
+                    decision.cut_off(&report::not_ready(host, why));
+                }
                 // Before it is written down, so that it is done again if this is the end of the worker.
                 self.follow(host, network, &after).await;
                 self.reporter
-                    .done(host, network, &decision, &after, batch, &changes)
+                    .done(host, network, &decision, &after, batch, &brought.changes)
                     .await?;
                 self.records.insert(host.clone(), after);
                 self.announce();
@@ -199,7 +215,7 @@ impl Worker {
     }
 
     /// Half of a network that was never there before is of no use to anybody.
-    async fn clear_away(&self, host: &HostName, network: NetworkId, wishes: &[Wish]) {
+    async fn clear_away(&mut self, host: &HostName, network: NetworkId, wishes: &[Wish]) {
         if self
             .records
             .get(host)
@@ -207,6 +223,7 @@ impl Worker {
         {
             return;
         }
+        self.proxies.remove(&network);
         let namespace = spec::namespace(network);
         let taps: BTreeSet<String> = wishes.iter().map(|wish| spec::tap(wish.port())).collect();
         match self
@@ -277,7 +294,7 @@ impl Worker {
         network: NetworkId,
         records: &Records,
         doomed: &BTreeSet<String>,
-    ) -> Result<Vec<String>, Error> {
+    ) -> Result<Brought, Error> {
         let wanted = records
             .networks
             .get(&network)
@@ -307,16 +324,24 @@ impl Worker {
                     Some((all, lost)) => Some(driver.converge_host(&all, &lost, changes)?),
                     None => None,
                 };
+                // What cannot be carried elsewhere is served here nevertheless.
+                let plugged = match &wanted {
+                    Some(wanted) => driver.plug(wanted, changes),
+                    None => Ok(()),
+                };
                 fault::hit(Point::NetworkConverged, "");
-                Ok((fresh, reached))
+                Ok((fresh, reached, plugged))
             })
             .await;
-        let problem = outcome.as_ref().err().map(ToString::to_string);
+        let problem = match &outcome {
+            Ok(((_, _, Err(why)), _)) | Err(why) => Some(why.to_string()),
+            Ok(_) => None,
+        };
         self.troubles.send_modify(|troubles| match problem {
             Some(problem) => drop(troubles.insert(network, problem)),
             None => drop(troubles.remove(&network)),
         });
-        let ((fresh, reached), changes) = outcome?;
+        let ((fresh, reached, plugged), changes) = outcome?;
         if let Some(reached) = reached {
             self.floating.host_is(reached);
         }
@@ -327,7 +352,11 @@ impl Worker {
         if exists {
             self.listen(network, fresh).await?;
         }
-        Ok(changes)
+        if let Err(why) = &plugged {
+            tracing::warn!(%host, %network, "{why}");
+        }
+        let cut_off = plugged.err();
+        Ok(Brought { changes, cut_off })
     }
 
     async fn listen(&mut self, network: NetworkId, fresh: bool) -> Result<(), Error> {

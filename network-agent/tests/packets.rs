@@ -6,12 +6,16 @@ use std::{
     time::Duration,
 };
 
-use skybus_model::network::PacketMatch;
+use skybus_model::network::{PacketMatch, PortSpec};
 use skybus_sys::{namespace, socket};
 
 #[cfg(test)]
 mod lab;
-use lab::{Cloud, Guest, SOON, heard};
+use lab::{
+    Cloud, Guest, SOON,
+    frames::{self, Frame, Station, Way},
+    heard,
+};
 
 const UDP_7: PacketMatch = PacketMatch::Udp(Some((7, 7)));
 
@@ -127,6 +131,37 @@ fn a_guest_cannot_speak_as_another() {
         honest.send_to(b"fourth", "10.9.0.3:7").is_ok() && ear.recv(&mut last).is_ok()
     });
     assert!(last.starts_with(b"fourth"), "{last:?}");
+}
+
+#[test]
+fn a_guest_s_tagged_frames_go_nowhere_whatever_is_in_them() {
+    if !lab::possible() {
+        return;
+    }
+    let mut cloud = Cloud::new();
+    let spec = lab::network_spec();
+    let (a, b) = (lab::port(&spec, 2, &[]), lab::port(&spec, 3, &[UDP_7]));
+    cloud.converge(vec![cloud.network(&[a.clone(), b.clone()])]);
+    let [sender, receiver] = [&a, &b].map(|port| {
+        let network = skybus_model::server::spec::namespace(spec.id);
+        let tap = skybus_model::server::spec::tap(port.id);
+        Station::at(&network, &tap)
+    });
+    let of = |port: &PortSpec| (frames::mac(&port.mac), port.address);
+    let way = Way {
+        from: of(&a),
+        to: of(&b),
+    };
+    // A guest takes what is of VLAN 0 for untagged, and the filter looks at no tagged frame of any.
+    for tag in [0, 7] {
+        sender.say(&frames::tagged_udp(way, Some(tag), 8, b"tagged"));
+    }
+    sender.say(&frames::udp(way, 8, b"closed"));
+    sender.say(&frames::udp(way, 7, b"open"));
+    receiver.hears("what a rule allows", |frame| frame.contains(b"open"));
+    let others = |frame: &Frame| frame.contains(b"tagged") || frame.contains(b"closed");
+    let heard = receiver.heard();
+    assert!(!heard.iter().any(others), "{heard:x?}");
 }
 
 #[test]

@@ -1,12 +1,21 @@
 //! The configuration files of the processes of a machine that has joined.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
 
 use serde::Serialize;
 use skybus_model::join::Grant;
 
 use super::Host;
-use crate::{DataDir, Error, options::VirtType, ports::loopback, roles::config::keep, secret};
+use crate::{
+    DataDir, Error,
+    options::{Physical, VirtType},
+    ports::loopback,
+    roles::config::keep,
+    secret,
+};
 
 #[derive(Serialize)]
 struct Common {
@@ -30,6 +39,10 @@ struct Worker<'a> {
     metadata_secret: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     public_interface: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tunnel_address: Option<Ipv4Addr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    physical: Option<&'a Physical>,
 }
 
 #[derive(Serialize)]
@@ -128,6 +141,8 @@ fn worker(common: Common, host: &Host, grant: &Grant, role: &str) -> Result<Text
             true => None,
             false => host.chosen.public_interface.as_deref(),
         },
+        tunnel_address: host.chosen.tunnel_address.filter(|_| !computes),
+        physical: Some(&host.chosen.physical).filter(|all| !computes && !all.is_empty()),
     }))
 }
 
@@ -171,13 +186,23 @@ mod tests {
             region: None,
         });
         host.chosen.public_interface = Some("eth7".to_owned());
+        host.chosen.tunnel_address = Some([192, 0, 2, 7].into());
+        host.chosen.physical = [("trunk".parse().unwrap(), "eth8".to_owned())].into();
+        host.save(&data).unwrap();
+        host = Host::load(&data).unwrap();
         for (role, other) in [("compute", "network"), ("network", "compute")] {
             write(&data, &host, role).unwrap();
             let text = std::fs::read_to_string(data.role_config(role)).unwrap();
             assert!(text.contains(&format!("of-{role}")), "{text}");
             assert!(!text.contains(&format!("of-{other}")), "{text}");
             assert_eq!(text.contains("of-guests"), role == "network", "{text}");
-            assert_eq!(text.contains("eth7"), role == "network", "{text}");
+            for word in [
+                "eth7",
+                "tunnel_address = \"192.0.2.7\"",
+                "[physical]\ntrunk = \"eth8\"",
+            ] {
+                assert_eq!(text.contains(word), role == "network", "{word} in {text}");
+            }
             assert!(!text.contains("the-token"), "{text}");
         }
         assert!(write(&data, &host, "scheduler").is_err());

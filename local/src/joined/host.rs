@@ -7,7 +7,13 @@ use skybus_model::{
     machine::Role,
 };
 
-use crate::{DataDir, Error, options::VirtType, ports::Ports, roles::config::ZONE, secret};
+use crate::{
+    DataDir, Error,
+    options::{Physical, VirtType},
+    ports::Ports,
+    roles::config::ZONE,
+    secret,
+};
 
 /// The form of the file; raised when an older skybus could not read it any more.
 const FORM: u32 = 1;
@@ -53,6 +59,12 @@ pub struct Chosen {
     /// The directory that all API servers share, if it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared: Option<std::path::PathBuf>,
+    /// Its end of VXLANs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tunnel_address: Option<std::net::Ipv4Addr>,
+    /// Which interface is on which physical network.
+    #[serde(default, skip_serializing_if = "Physical::is_empty")]
+    pub physical: Physical,
 }
 
 impl Default for Chosen {
@@ -63,6 +75,8 @@ impl Default for Chosen {
             public_interface: None,
             listen: ([0, 0, 0, 0], 8774).into(),
             shared: None,
+            tunnel_address: None,
+            physical: Physical::new(),
         }
     }
 }

@@ -1,15 +1,19 @@
 //! The command `skybus join`.
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use clap::Parser;
 use skybus_fault::{self as fault, Point};
-use skybus_model::{join::Token, machine::Role};
+use skybus_model::{join::Token, machine::Role, segment::PhysicalNetwork};
 
 use super::{Host, exchange, host::Chosen, standing::was_removed};
 use crate::{
     DataDir, Error, data_dir,
-    options::{VirtType, interface},
+    options::{VirtType, cables, interface, physical, tunnel},
     preflight,
     state::State,
     terminal::say,
@@ -35,6 +39,13 @@ pub struct Join {
     /// machine and its guests reach those of its servers
     #[arg(long, value_name = "NAME", value_parser = interface)]
     pub public_interface: Option<String>,
+    /// This machine is on the physical network NAME by INTERFACE, e.g. trunk=eth1: it can carry VLANs of it, or
+    /// the whole; may be given several times
+    #[arg(long, value_name = "NAME=INTERFACE", value_parser = physical)]
+    pub physical: Vec<(PhysicalNetwork, String)>,
+    /// The address of this machine under which other hosts send it what is on VXLANs
+    #[arg(long, value_name = "ADDRESS", value_parser = tunnel)]
+    pub tunnel_address: Option<Ipv4Addr>,
     /// Where the APIs listen, on a machine that was added with --role api
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
@@ -80,7 +91,7 @@ pub async fn run(arguments: Join) -> Result<ExitCode, Error> {
         ));
         return Ok(ExitCode::SUCCESS);
     }
-    choose(&mut host.chosen, &arguments);
+    choose(&mut host.chosen, &arguments)?;
     check_shared(&host)?;
     preflight::check_joining(&data, &host, runs_already(&data)).await?;
     data.create()?;
@@ -91,7 +102,7 @@ pub async fn run(arguments: Join) -> Result<ExitCode, Error> {
     };
     // That one may have got further in the meantime.
     host = known(&data, token.as_ref())?;
-    choose(&mut host.chosen, &arguments);
+    choose(&mut host.chosen, &arguments)?;
     // Ports that its own processes have are not taken by others; that one may have started some as well.
     if !runs_already(&data) {
         host.ports.replace_taken()?;
@@ -194,7 +205,7 @@ pub(crate) fn removed(host: &Host) -> Error {
     ))
 }
 
-fn choose(chosen: &mut Chosen, arguments: &Join) {
+fn choose(chosen: &mut Chosen, arguments: &Join) -> Result<(), Error> {
     if let Some(kind) = arguments.virt_type {
         chosen.virt_type = kind;
     }
@@ -204,12 +215,19 @@ fn choose(chosen: &mut Chosen, arguments: &Join) {
     if let Some(name) = &arguments.public_interface {
         chosen.public_interface = Some(name.clone());
     }
+    if let Some(physical) = cables::named(&arguments.physical)? {
+        chosen.physical = physical;
+    }
+    if let Some(own) = arguments.tunnel_address {
+        chosen.tunnel_address = Some(own);
+    }
     if let Some(listen) = arguments.listen {
         chosen.listen = listen;
     }
     if let Some(shared) = &arguments.shared {
         chosen.shared = Some(shared.clone());
     }
+    Ok(())
 }
 
 /// Images and token keys are files: an API server that has others refuses everybody's tokens.

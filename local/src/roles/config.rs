@@ -1,10 +1,21 @@
 //! The configuration files of the roles. What is left out here has a default in the role itself.
 
 use serde::Serialize;
-use std::{fs::DirBuilder, net::SocketAddr, os::unix::fs::DirBuilderExt as _, path::PathBuf};
+use std::{
+    fs::DirBuilder,
+    net::{Ipv4Addr, SocketAddr},
+    os::unix::fs::DirBuilderExt as _,
+    path::PathBuf,
+};
 
 use super::REGION;
-use crate::{DataDir, Error, broker, cloud::Cloud, options::VirtType, ports::loopback, secret};
+use crate::{
+    DataDir, Error, broker,
+    cloud::Cloud,
+    options::{Physical, VirtType},
+    ports::loopback,
+    secret,
+};
 
 /// What every role is told.
 #[derive(Serialize)]
@@ -80,6 +91,10 @@ struct Network<'a> {
     fake_hosts: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     public_interface: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tunnel_address: Option<Ipv4Addr>,
+    #[serde(skip_serializing_if = "Physical::is_empty")]
+    physical: &'a Physical,
 }
 
 pub(crate) const ZONE: &str = "nova";
@@ -187,6 +202,8 @@ fn text(data: &DataDir, cloud: &Cloud, role: &str) -> Result<String, toml::ser::
             },
             fake_hosts,
             public_interface: options.public_interface.as_deref(),
+            tunnel_address: options.tunnel_address,
+            physical: &options.physical,
         }),
     }
 }
@@ -209,20 +226,28 @@ mod tests {
     }
 
     #[test]
-    fn the_network_agent_is_told_of_the_public_interface_alone_and_only_if_there_is_one() {
+    fn the_network_agent_alone_is_told_of_cables_and_only_if_there_are_any() {
         let directory = tempfile::tempdir().unwrap();
         let data = DataDir::at(directory.path()).unwrap();
         let mut cloud = Cloud::new(Options::default()).unwrap();
         let told = |cloud: &Cloud, role| {
             let text = text(&data, cloud, role).unwrap();
-            text.contains("public_interface = \"eth0\"")
+            let words = [
+                "public_interface = \"eth0\"",
+                "[physical]\ntrunk = \"eth1\"",
+                "\"192.0.2.7\"",
+            ];
+            let told = words.map(|word| text.contains(word));
+            assert!(told == [true; 3] || told == [false; 3], "{text}");
+            told[0]
         };
-        assert!(
-            !text(&data, &cloud, "network")
-                .unwrap()
-                .contains("public_interface")
-        );
+        for word in ["public_interface", "physical", "tunnel_address"] {
+            let text = text(&data, &cloud, "network").unwrap();
+            assert!(!text.contains(word), "{text}");
+        }
         cloud.options.public_interface = Some("eth0".to_owned());
+        cloud.options.tunnel_address = Some([192, 0, 2, 7].into());
+        cloud.options.physical = [("trunk".parse().unwrap(), "eth1".to_owned())].into();
         let knowing: Vec<&str> = ROLES
             .into_iter()
             .filter(|role| told(&cloud, role))

@@ -152,3 +152,60 @@ fn a_floating_ip_is_the_port_s_that_got_it_last_and_a_repeated_wish_gets_nothing
     let (records, _) = after(records, &[with(8, 3), with(7, 3)]);
     assert_eq!(holder(&records), Some(seven));
 }
+
+/// The wish for port N whose network is described for the so-manieth time, by its MTU.
+fn described(n: u8, generation: i64, revision: i64, mtu: u16) -> Wish {
+    let Wish::Ensure(mut ensure) = ensure(n, generation) else {
+        unreachable!("it is made by `ensure`")
+    };
+    (ensure.spec.network.revision, ensure.spec.network.mtu) = (revision, mtu);
+    Wish::Ensure(ensure)
+}
+
+/// What the network's MTU is after these wishes, where it was described as `recorded` before.
+fn mtu_after(recorded: Option<(i64, u16)>, wishes: &[Wish]) -> Option<u16> {
+    let mut records = Records::default();
+    if let Some((revision, mtu)) = recorded {
+        let mut network = testing::network(&[]);
+        (network.spec.revision, network.spec.mtu) = (revision, mtu);
+        let (spec, transit) = (network.spec, network.transit);
+        let record = crate::record::NetworkRecord { spec, transit };
+        records.networks.insert(record.spec.id, record);
+        (records, _) = after(records, &[described(7, 5, revision, mtu)]);
+    }
+    let decision = decide(&records, wishes);
+    let states: Vec<PortState> = decision.answers.iter().map(|answer| answer.state).collect();
+    assert!(
+        states.iter().all(|state| *state == PortState::Up),
+        "{states:?}"
+    );
+    decision.spec.map(|spec| spec.mtu)
+}
+
+#[test]
+fn of_two_descriptions_of_a_network_the_newer_counts_whichever_port_brings_it() {
+    assert_eq!(mtu_after(None, &[described(8, 1, 4, 1400)]), Some(1400));
+    let known = Some((4, 1400));
+    assert_eq!(mtu_after(known, &[described(8, 1, 5, 1450)]), Some(1450));
+    // The port is made; what it says of its network is old.
+    assert_eq!(mtu_after(known, &[described(8, 1, 3, 1500)]), None);
+    let both = [described(8, 1, 6, 1500), described(9, 1, 5, 1450)];
+    assert_eq!(mtu_after(known, &both), Some(1500));
+    // An old command for a port may bring the newest word of its network.
+    assert_eq!(mtu_after(known, &[described(7, 4, 5, 1450)]), Some(1450));
+    assert_eq!(mtu_after(known, &[described(7, 4, 4, 1450)]), None);
+    // Control planes that do not count are taken at their last word.
+    let old = Some((0, 1400));
+    assert_eq!(mtu_after(old, &[described(8, 1, 0, 1450)]), Some(1450));
+    assert_eq!(mtu_after(old, &[described(7, 4, 0, 1450)]), None);
+}
+
+#[test]
+fn what_is_cut_off_from_other_hosts_is_told_as_down() {
+    let mut decision = decide(&Records::default(), &[ensure(7, 1), remove(8, 1)]);
+    decision.cut_off(&Fault::new(FaultCode::NetworkNotReady, "no wire"));
+    let states: Vec<PortState> = decision.answers.iter().map(|answer| answer.state).collect();
+    assert_eq!(states, [PortState::Down, PortState::Absent]);
+    assert!(decision.answers[0].fault.is_some() && decision.answers[1].fault.is_none());
+    assert_eq!(decision.ports.len(), 2, "and made nevertheless");
+}

@@ -17,14 +17,16 @@ pub(super) type Chain = (&'static str, String);
 /// A key of a map: the family of its table, the map's name, the key.
 pub(super) type Key = (&'static str, &'static str, String);
 
-/// The maps that lead to ports' chains or tell their addresses.
-pub(super) const MAPS: [(&str, &str, &str); 6] = [
+/// The maps that lead to ports' chains or tell their addresses, and sets of the latter.
+pub(super) const MAPS: [(&str, &str, &str); 8] = [
     ("inet", "ingress", "ipv4_addr : verdict"),
     ("inet", "egress", "ipv4_addr : verdict"),
     ("inet", "floating", "ipv4_addr : ipv4_addr"),
     ("inet", "outside", "ipv4_addr : ipv4_addr"),
     ("bridge", "taps", "ifname : verdict"),
     ("bridge", "reflections", "ifname . ifname : verdict"),
+    ("bridge", "addresses", "ipv4_addr"),
+    ("bridge", "macs", "ether_addr"),
 ];
 
 /// What one or more ports have in the tables.
@@ -32,7 +34,7 @@ pub(super) const MAPS: [(&str, &str, &str); 6] = [
 pub(super) struct Parts {
     /// The rules of each chain, a line each.
     pub(super) chains: BTreeMap<Chain, String>,
-    /// The values of each map.
+    /// The values of each map; nothing for an element of a set.
     pub(super) elements: BTreeMap<Key, String>,
 }
 
@@ -62,6 +64,12 @@ impl Parts {
         );
         self.chains
             .insert(("bridge", format!("from_{tap}")), own_addresses(port));
+        for (set, key) in [
+            ("addresses", address.to_string()),
+            ("macs", mac.to_string()),
+        ] {
+            self.elements.insert(("bridge", set, key), String::new());
+        }
         for floating in &port.floating {
             let key = ("inet", "floating", floating.to_string());
             self.elements.insert(key, address.to_string());
@@ -93,19 +101,27 @@ impl Parts {
     /// All maps of a family as they stand inside a table.
     pub(super) fn write_maps(&self, text: &mut String, family: &str) {
         for (_, map, of) in MAPS.iter().filter(|(of, ..)| *of == family) {
-            let _ = writeln!(text, "  map {map} {{\n    type {of}");
+            let what = if of.contains(" : ") { "map" } else { "set" };
+            let _ = writeln!(text, "  {what} {map} {{\n    type {of}");
             let its = |((_, in_map, _), _): &(&Key, &String)| in_map == map;
             let elements: Vec<String> = self
                 .elements
                 .iter()
                 .filter(its)
-                .map(|((_, _, key), value)| format!("{key} : {value}"))
+                .map(|((_, _, key), value)| element(key, value))
                 .collect();
             if !elements.is_empty() {
                 let _ = writeln!(text, "    elements = {{ {} }}", elements.join(", "));
             }
             let _ = writeln!(text, "  }}");
         }
+    }
+}
+
+fn element(key: &str, value: &str) -> String {
+    match value {
+        "" => key.to_owned(),
+        _ => format!("{key} : {value}"),
     }
 }
 
@@ -147,10 +163,8 @@ pub(super) fn change(before: &Parts, after: &Parts) -> String {
     for (key, value) in &after.elements {
         if before.elements.get(key) != Some(value) {
             let (family, map, key) = key;
-            let _ = writeln!(
-                text,
-                "add element {family} {TABLE} {map} {{ {key} : {value} }}"
-            );
+            let element = element(key, value);
+            let _ = writeln!(text, "add element {family} {TABLE} {map} {{ {element} }}");
         }
     }
     text

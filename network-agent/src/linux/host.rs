@@ -13,6 +13,7 @@ use crate::{
     observed::{self, Links},
     outside::{self, Answered, At, Part, Reached},
     program::{self, Place},
+    tunnels::Tunnels,
     uplink,
 };
 
@@ -76,6 +77,7 @@ impl Linux {
         let former = ours.map(|(_, listing)| listing.as_str());
         let mark = links::mark(&self.cloud);
         let mut part = Part::of(networks, self.public.as_deref());
+        part.tunnels = Tunnels::of(networks, self.carrier.tunnel());
         if let Some(lost) = lost {
             part.keep(&host, &mark, former, lost);
         }

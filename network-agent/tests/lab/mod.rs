@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub(crate) mod dhcp;
+pub(crate) mod frames;
+pub(crate) mod machine;
 pub(crate) mod talk;
 pub(crate) mod wire;
 
@@ -96,13 +98,20 @@ impl Cloud {
         self.linux
             .converge_host(&networks, &BTreeSet::new(), &mut changes)
             .unwrap();
+        for network in &networks {
+            self.linux.plug(network, &mut changes).unwrap();
+        }
         self.networks = networks;
         changes.list().to_vec()
     }
 
     pub(crate) fn network(&self, ports: &[PortSpec]) -> Network {
+        Self::network_on(&self.linux, ports)
+    }
+
+    fn network_on(linux: &Linux, ports: &[PortSpec]) -> Network {
         let spec = ports[0].network.clone();
-        let transit = self.linux.transit(spec.id, &[]).unwrap();
+        let transit = linux.transit(spec.id, &[]).unwrap();
         let ports = ports
             .iter()
             .map(|spec| (spec.id, Port::try_from(spec).unwrap()))
@@ -173,6 +182,11 @@ pub(crate) struct Guest {
 impl Guest {
     /// Plugged in, but without an address: DHCP has not been asked. A tap takes one guest only, once.
     pub(crate) fn plugged(port: &PortSpec) -> Self {
+        Self::plugged_into(&spec::namespace(port.network.id), port)
+    }
+
+    /// The same, where the network's namespace has another name.
+    pub(crate) fn plugged_into(network: &str, port: &PortSpec) -> Self {
         let guest = Self {
             name: format!("guest-{}", unique()),
             port: port.clone(),
@@ -184,11 +198,11 @@ impl Guest {
             port.mac, port.network.mtu
         ));
         guest.ip("link set lo up");
-        let network = spec::namespace(port.network.id);
-        let far = tap::open(&network, &spec::tap(port.id)).unwrap();
+        let far = tap::open(network, &spec::tap(port.id)).unwrap();
         let near = tap::open(&guest.name, "eth0").unwrap();
         wire(File::from(near), File::from(far));
         guest.ip("link set eth0 up");
+        forwards(network, &spec::tap(port.id));
         guest
     }
 
@@ -200,6 +214,21 @@ impl Guest {
             network.cidr.prefix_len()
         ));
         self.ip(&format!("route add default via {}", network.gateway));
+    }
+
+    /// Plugged into a network whose namespace has this name, and settled.
+    pub(crate) fn up_in(network: &str, port: &PortSpec) -> Self {
+        let guest = Self::plugged_into(network, port);
+        guest.settle();
+        guest
+    }
+
+    /// What it knows of its neighbours: its ARP table.
+    pub(crate) fn neighbours(&self) -> String {
+        namespace::inside(&self.name, || {
+            std::fs::read_to_string("/proc/thread-self/net/arp")
+        })
+        .unwrap()
     }
 
     /// Plugged in and settled.
@@ -254,6 +283,14 @@ pub(crate) fn ip(namespace: &str, line: &str) {
         "ip {line}: {}",
         String::from_utf8_lossy(&out.stderr)
     );
+}
+
+/// Waits until a bridge passes frames of this link on, which is a moment after somebody holds its other end.
+pub(crate) fn forwards(namespace: &str, link: &str) {
+    eventually("the bridge's passing on", || {
+        let shown = machine::run("ip", &["-n", namespace, "-d", "link", "show", link]);
+        shown.contains("state forwarding")
+    });
 }
 
 /// Waits until `holds`, looking again a few times a second.

@@ -1,5 +1,6 @@
 //! The program on a stage: a real broker, the control plane's part played by the test, and an API that
 //! answers metadata with what it was asked.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::{
     fs,
@@ -8,6 +9,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::PathBuf,
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -21,6 +23,7 @@ use skybus_model::{
         Context, Message, Outgoing, Service,
         command::{PortEnsure, PortRemove},
         event::{NetworkInventory, PortReport},
+        heartbeat::HostBeat,
     },
     network::PortSpec,
 };
@@ -36,6 +39,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::lab::{Guest, SOON};
 
+/// How many have listened to heartbeats.
+static HEARERS: AtomicU32 = AtomicU32::new(0);
 /// A broker may take its time on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -54,7 +59,7 @@ pub(crate) struct Stage {
     heard: UnboundedReceiver<Heard>,
     kept: Vec<Heard>,
     token: CancellationToken,
-    _broker: Broker,
+    broker: Broker,
 }
 
 impl Stage {
@@ -100,7 +105,7 @@ impl Stage {
             heard,
             kept: Vec::new(),
             token,
-            _broker: broker,
+            broker,
         };
         stage.write("network.toml", &stage.configuration("127.0.0.1:1"));
         stage
@@ -273,6 +278,35 @@ impl Stage {
             }
             self.kept.push(heard);
         }
+    }
+
+    /// The next heartbeat of the host that `is` what is waited for.
+    pub(crate) async fn beat(&self, host: &str, is: impl Fn(&HostBeat) -> bool) -> HostBeat {
+        let process = HEARERS.fetch_add(1, Ordering::Relaxed);
+        let process = format!("scheduler-{process}");
+        let token = self.token.child_token();
+        let hearer = self.broker.bus(Service::Scheduler, &process, &token);
+        let hearer = hearer.await.unwrap();
+        let (tell, mut heard) = unbounded_channel();
+        let handler = |delivery: skybus_bus::Delivery| {
+            // After the end nobody listens.
+            let _ = tell.send(delivery.decode::<HostBeat>().unwrap());
+            async { Verdict::Ack }
+        };
+        let wanted = async {
+            loop {
+                let beat = heard.recv().await.unwrap();
+                if beat.host.as_str() == host && is(&beat) {
+                    return beat;
+                }
+            }
+        };
+        let beat = tokio::select! {
+            ended = hearer.consume(Subscription::beats(&process), handler) => panic!("{ended:?}"),
+            beat = tokio::time::timeout(PATIENCE, wanted) => beat.expect("the heartbeat"),
+        };
+        token.cancel();
+        beat
     }
 
     /// What a guest gets when it asks 169.254.169.254.

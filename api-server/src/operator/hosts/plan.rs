@@ -49,7 +49,9 @@ pub(super) async fn plan(
 fn unanswered(error: &CallError) -> Error {
     let text = match error {
         CallError::NotSent(_) => "The message broker is away; try again later.".to_owned(),
-        other => format!("The network worker does not answer: {other}; `skybus host list` shows whether it is up."),
+        other => format!(
+            "The network worker does not answer: {other}; `skybus host list` shows whether it is up."
+        ),
     };
     Error::unavailable(5, text)
 }

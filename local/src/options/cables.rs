@@ -1,0 +1,52 @@
+//! Which interface of a machine leads where, as it is named on the command line.
+
+use std::{collections::BTreeMap, net::Ipv4Addr};
+
+use skybus_model::segment::{NotASegment, PhysicalNetwork};
+
+use super::interface;
+use crate::Error;
+
+/// Interfaces by the physical network that they are on.
+pub type Physical = BTreeMap<PhysicalNetwork, String>;
+
+/// `NAME=INTERFACE`.
+pub fn physical(text: &str) -> Result<(PhysicalNetwork, String), String> {
+    let (name, link) = text
+        .split_once('=')
+        .ok_or("write it as NAME=INTERFACE, e.g. trunk=eth1")?;
+    let name = name
+        .parse()
+        .map_err(|error: NotASegment| error.to_string())?;
+    Ok((name, interface(link)?))
+}
+
+/// An address that other hosts can send to.
+pub fn tunnel(text: &str) -> Result<Ipv4Addr, String> {
+    let address: Ipv4Addr = text
+        .parse()
+        .map_err(|_| format!("{text} is no IPv4 address"))?;
+    let nobody = address.is_unspecified() || address.is_multicast() || address.is_broadcast();
+    if nobody || address.is_loopback() {
+        return Err("give an address under which other hosts reach this one".to_owned());
+    }
+    Ok(address)
+}
+
+/// All that was named, in place of what was before; nothing when nothing was.
+///
+/// # Errors
+/// When a network or an interface is named twice.
+pub fn named(all: &[(PhysicalNetwork, String)]) -> Result<Option<Physical>, Error> {
+    let mut named = Physical::new();
+    for (name, link) in all {
+        let twice = named.values().any(|other| other == link);
+        if named.insert(name.clone(), link.clone()).is_some() || twice {
+            return Err(Error::Options(format!(
+                "--physical {name}={link}: each physical network has one interface here, and each interface is on \
+                 one; leave the other out"
+            )));
+        }
+    }
+    Ok((!named.is_empty()).then_some(named))
+}
