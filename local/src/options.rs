@@ -12,9 +12,10 @@ use skybus_model::segment::PhysicalNetwork;
 
 use crate::{Error, data_dir};
 
-pub(crate) mod cables;
+pub mod cables;
 
-pub(crate) use cables::{Physical, physical, tunnel};
+pub use cables::Physical;
+pub(crate) use cables::{physical, tunnel};
 
 /// How guests are run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]

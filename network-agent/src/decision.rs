@@ -24,7 +24,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wish {
     /// It should be so.
-    Ensure(PortEnsure),
+    Ensure(Box<PortEnsure>),
     /// It should not be.
     Remove(PortRemove),
 }
@@ -179,7 +179,7 @@ impl Decision {
     /// later, if its command is carried out.
     fn learn(&mut self, records: &Records, network: &NetworkSpec, carried_out: bool) {
         let recorded = records.networks.get(&network.id);
-        let known = self.spec.as_ref().or(recorded.map(|record| &record.spec));
+        let known = self.spec.as_ref().or_else(|| Some(&recorded?.spec));
         let newer = known.is_none_or(|known| match carried_out {
             true => network.revision >= known.revision,
             false => network.revision > known.revision,

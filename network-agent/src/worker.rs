@@ -405,7 +405,7 @@ fn read(work: &Work) -> Option<(HostName, NetworkId, Wish)> {
     let delivery = work.delivery();
     let host = delivery.host()?.parse().ok()?;
     let wish = match delivery.name() {
-        PortEnsure::NAME => Wish::Ensure(delivery.decode().ok()?),
+        PortEnsure::NAME => Wish::Ensure(Box::new(delivery.decode().ok()?)),
         PortRemove::NAME => Wish::Remove(delivery.decode().ok()?),
         _ => return None,
     };

@@ -13,6 +13,7 @@ use skybus_sys::namespace;
 mod lab;
 #[cfg(test)]
 mod stage;
+use lab::shared::{vlan_on, vxlan};
 use stage::Stage;
 
 fn on(segment: Segment) -> NetworkSpec {
@@ -23,16 +24,7 @@ fn on(segment: Segment) -> NetworkSpec {
 }
 
 fn vlan(physical: &str) -> NetworkSpec {
-    on(Segment::Vlan {
-        physical: physical.parse().unwrap(),
-        id: 100.try_into().unwrap(),
-    })
-}
-
-fn vxlan() -> NetworkSpec {
-    on(Segment::Vxlan {
-        vni: 77.try_into().unwrap(),
-    })
+    on(vlan_on(physical, 100))
 }
 
 /// What it answers about a port of this network.
@@ -59,7 +51,7 @@ async fn imagined_hosts_carry_what_they_are_told_to_and_refuse_the_rest() {
     }
     for (network, refusal) in [
         (vlan("trunk"), None),
-        (vxlan(), None),
+        (vxlan(77, &[]), None),
         (vlan("other"), Some("cannot carry VLAN 100 on other")),
     ] {
         let answer = answered(&mut stage, "node-1-1", &lab::port(&network, 2, &[])).await;
@@ -93,7 +85,7 @@ async fn a_host_says_what_it_lacks_and_makes_nothing_of_a_network_that_it_cannot
         carries.lacks[&SegmentKind::Flat].contains("nothere0"),
         "{carries:?}"
     );
-    for network in [vlan("trunk"), vxlan()] {
+    for network in [vlan("trunk"), vxlan(77, &[])] {
         let port = lab::port(&network, 2, &[]);
         let why = answered(&mut stage, "node-1", &port).await.unwrap_err();
         assert!(why.starts_with("node-1: it cannot carry"), "{why}");

@@ -11,6 +11,9 @@ use crate::Error;
 pub type Physical = BTreeMap<PhysicalNetwork, String>;
 
 /// `NAME=INTERFACE`.
+///
+/// # Errors
+/// What it should look like.
 pub fn physical(text: &str) -> Result<(PhysicalNetwork, String), String> {
     let (name, link) = text
         .split_once('=')
@@ -22,6 +25,9 @@ pub fn physical(text: &str) -> Result<(PhysicalNetwork, String), String> {
 }
 
 /// An address that other hosts can send to.
+///
+/// # Errors
+/// What it should look like.
 pub fn tunnel(text: &str) -> Result<Ipv4Addr, String> {
     let address: Ipv4Addr = text
         .parse()

@@ -5,11 +5,11 @@ use crate::testing;
 
 fn ensure(n: u8, generation: i64) -> Wish {
     let spec = testing::port(n);
-    Wish::Ensure(PortEnsure {
+    Wish::Ensure(Box::new(PortEnsure {
         operation: None,
         generation: Generation(generation),
         spec,
-    })
+    }))
 }
 
 fn remove(n: u8, generation: i64) -> Wish {
@@ -97,11 +97,11 @@ fn whoever_holds_the_address_makes_room_and_is_reported_gone() {
     let (records, _) = after(Records::default(), &[ensure(7, 5)]);
     let mut spec = testing::port(8);
     spec.address = testing::port(7).address;
-    let wish = Wish::Ensure(PortEnsure {
+    let wish = Wish::Ensure(Box::new(PortEnsure {
         operation: None,
         generation: Generation(1),
         spec,
-    });
+    }));
     let decision = decide(&records, &[wish]);
     let states: Vec<_> = decision.answers.iter().map(|a| (a.port, a.state)).collect();
     assert_eq!(
@@ -117,11 +117,11 @@ fn whoever_holds_the_address_makes_room_and_is_reported_gone() {
 fn a_port_that_cannot_be_is_refused_with_its_reason_and_the_others_are_made() {
     let mut spec = testing::port(8);
     spec.mac = "nonsense".to_owned();
-    let bad = Wish::Ensure(PortEnsure {
+    let bad = Wish::Ensure(Box::new(PortEnsure {
         operation: None,
         generation: Generation(1),
         spec,
-    });
+    }));
     let (records, answers) = after(Records::default(), &[bad, ensure(7, 1)]);
     assert_eq!(answers, [(PortState::Down, 1), (PortState::Up, 1)]);
     assert_eq!(records.ports.len(), 1);

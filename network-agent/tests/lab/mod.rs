@@ -5,6 +5,7 @@
 pub(crate) mod dhcp;
 pub(crate) mod frames;
 pub(crate) mod machine;
+pub(crate) mod shared;
 pub(crate) mod talk;
 pub(crate) mod wire;
 
