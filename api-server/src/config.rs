@@ -5,7 +5,11 @@ use std::{net::SocketAddr, path::PathBuf};
 use ipnet::Ipv4Net;
 use serde::Deserialize;
 use skybus_bus::accounts::{self, Management, subscriber};
-use skybus_model::HostName;
+use skybus_model::{
+    HostName,
+    segment::{NotASegment, Segment, SegmentKind},
+};
+use skybus_store::networks::segments;
 
 /// `skybus-api --config FILE`.
 #[derive(Clone, Deserialize)]
@@ -80,9 +84,39 @@ pub struct Bootstrap {
     /// How many of them the first network has.
     #[serde(default = "network_size")]
     pub network_size: u32,
+    /// What carries the first network between hosts: `local`, `flat:PHYSICAL` or `vxlan:VNI`.
+    #[serde(default)]
+    pub flat_segment: FlatSegment,
     /// The addresses of the outside that projects can hold: the external network's.
     #[serde(default = "floating_range")]
     pub floating_range: Ipv4Net,
+}
+
+/// What carries the first network's frames between hosts.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(try_from = "String")]
+pub struct FlatSegment(pub Segment);
+
+impl TryFrom<String> for FlatSegment {
+    type Error = String;
+
+    fn try_from(word: String) -> Result<Self, String> {
+        let read = |segment: Result<Segment, NotASegment>| segment.map_err(|e| e.to_string());
+        let segment = match word.split_once(':') {
+            None if word == "local" => Segment::Local,
+            Some(("flat", physical)) => read(segments::of_parts(SegmentKind::Flat, physical, 0))?,
+            Some(("vxlan", vni)) => {
+                let vni = vni.parse().unwrap_or_default();
+                read(segments::of_parts(SegmentKind::Vxlan, "", vni))?
+            }
+            _ => {
+                return Err(format!(
+                    "{word:?} is no segment of the first network; use local, flat:PHYSICAL or vxlan:VNI"
+                ));
+            }
+        };
+        Ok(Self(segment))
+    }
 }
 
 impl Config {
@@ -141,5 +175,31 @@ impl std::fmt::Debug for Bootstrap {
         f.debug_struct("Bootstrap")
             .field("fixed_range", &self.fixed_range)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_networks_segment_is_one_word() {
+        let read = |word: &str| FlatSegment::try_from(word.to_owned()).map(|read| read.0);
+        let told = |word: &str| read(word).unwrap().to_string();
+        assert_eq!(told("local"), "local");
+        assert_eq!(told("flat:trunk"), "flat on trunk");
+        assert_eq!(told("vxlan:70000"), "VXLAN 70000");
+        for bad in [
+            "",
+            "flat",
+            "flat:",
+            "flat:a b",
+            "vlan:trunk:7",
+            "vxlan:0",
+            "vxlan:x",
+            "vxlan:16777216",
+        ] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
     }
 }

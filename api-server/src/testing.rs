@@ -27,7 +27,7 @@ use tower::ServiceExt;
 
 use crate::{
     app::{App, Parts},
-    config::{Bootstrap, Config},
+    config::{Bootstrap, Config, FlatSegment},
     http::{
         route::Route,
         router,
@@ -147,6 +147,7 @@ impl TestApp {
                 admin_password: ADMIN.to_owned(),
                 demo_password: DEMO.to_owned(),
                 fixed_range: "10.1.0.0/16".parse().unwrap(),
+                flat_segment: FlatSegment::default(),
                 network_size: 512,
                 floating_range: "172.17.1.0/24".parse().unwrap(),
             },

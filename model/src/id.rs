@@ -95,6 +95,8 @@ ids! {
     ImageId: hyphenated;
     /// A network.
     NetworkId: hyphenated;
+    /// A range of VLANs or VXLANs that networks get theirs from.
+    SegmentRangeId: hyphenated;
     /// A subnet of a network.
     SubnetId: hyphenated;
     /// A port: a place on a network where a server's interface is plugged in.

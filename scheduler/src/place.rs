@@ -8,15 +8,15 @@ use std::{
 
 use skybus_bus::{Delivery, Verdict, relay::Relay};
 use skybus_fault::{self as fault, Point};
-use skybus_model::{Fault, FaultCode, HostName, message::command::ServerPlace};
+use skybus_model::{Fault, FaultCode, HostName, message::command::ServerPlace, segment::Segment};
 use skybus_store::{
-    Store, Tx, hosts, hosts::Ratios, lifecycle::placed, operations::Operation, servers::Server,
-    signed_path::PathKey,
+    Store, Tx, hosts, hosts::Ratios, lifecycle::placed, networks::network, operations::Operation,
+    servers::Server, signed_path::PathKey,
 };
 
 use crate::{
     config::Placement,
-    filters::{self, Ask},
+    filters::{self, Ask, NETWORKS},
     fleet::{Fleet, HostView},
     weighers,
 };
@@ -74,7 +74,8 @@ impl Placer {
             tracing::debug!(server = %command.server, "is placed already, or not wanted any more");
             return Ok(());
         };
-        let ask = self.ask(&server, &operation);
+        let segments = network::segments_of_server(&mut tx, server.id).await?;
+        let ask = self.ask(&server, &operation, segments);
         let (fitting, mut refused) = self.judge(&ask);
         let ranked = first_alternates(
             weighers::in_order(fitting, &ask, self.placement),
@@ -105,13 +106,14 @@ impl Placer {
         Ok(())
     }
 
-    fn ask(&self, server: &Server, operation: &Operation) -> Ask {
+    fn ask(&self, server: &Server, operation: &Operation, segments: Vec<Segment>) -> Ask {
         let (zone, host) = Ask::split_zone(server.zone.as_deref());
         Ask {
             resources: server.resources,
             zone,
             host,
             image: server.image_bytes.properties.clone(),
+            segments,
             tried: operation.tried.clone(),
             ratios: self.ratios,
             now: Instant::now(),
@@ -198,7 +200,7 @@ fn list(refused: &Refusals, most: usize) -> String {
 
 /// What speaks against the hosts, without their names, which are no business of a server's owner:
 /// `2 hosts: ram: 300000 MiB are wanted and 100 free`.
-fn in_sum(refused: &Refusals) -> String {
+fn in_sum(refused: &Refusals, ask: &Ask) -> String {
     let mut by_filter: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
     for (filter, why) in refused.values() {
         by_filter.entry(filter).or_insert((0, why.as_str())).0 += 1;
@@ -208,6 +210,7 @@ fn in_sum(refused: &Refusals) -> String {
             1 => "1 host".to_owned(),
             more => format!("{more} hosts"),
         };
+        let why = filters::for_owner(filter, ask).unwrap_or_else(|| why.to_owned());
         format!("{hosts}: {filter}: {why}")
     });
     lines.collect::<Vec<_>>().join("; ")
@@ -226,14 +229,19 @@ fn no_valid_host(ask: &Ask, refused: &Refusals) -> Fault {
         );
         return Fault::new(FaultCode::NoValidHost, message);
     }
+    let of_networks = |(filter, _): &(&str, String)| *filter == NETWORKS;
+    let next = if refused.values().all(of_networks) {
+        "Boot on another network, or ask an operator for hosts that carry this one."
+    } else {
+        "Choose a smaller flavor or another zone, delete servers, or add a host."
+    };
     let message = format!(
-        "No valid host was found for {asked}. {} can take it: {}. Choose a smaller flavor or another \
-         zone, delete servers, or add a host.",
+        "No valid host was found for {asked}. {} can take it: {}. {next}",
         match refused.len() {
             1 => "Not even the one host there is".to_owned(),
             hosts => format!("None of the {hosts} hosts"),
         },
-        in_sum(refused)
+        in_sum(refused, ask)
     );
     Fault::new(FaultCode::NoValidHost, message).with_details(list(refused, 1000))
 }

@@ -18,7 +18,8 @@ mod leave;
 #[cfg(test)]
 mod tests;
 
-use leave::{clear_rows, hold_host};
+use leave::clear_rows;
+pub(crate) use leave::hold_host;
 pub use leave::{forget, leave};
 
 /// One machine.

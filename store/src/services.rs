@@ -4,10 +4,15 @@ use skybus_model::{
     HostName, Timestamp,
     id::ServiceId,
     message::heartbeat::{DOWN_AFTER, HostBeat},
+    segment::Carries,
 };
 use sqlx::any::AnyRow;
 
-use crate::{Error, Result, Store, Tx, machines, row::Columns};
+use crate::{
+    Error, Result, Store, Tx, machines,
+    networks::peers,
+    row::{Columns, to_json},
+};
 
 /// A worker process on a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +35,8 @@ pub struct Service {
     pub forced_down: bool,
     /// When it was last heard.
     pub last_seen: Timestamp,
+    /// What a network worker said that its host can carry.
+    pub carries: Carries,
 }
 
 impl Service {
@@ -54,6 +61,7 @@ pub(crate) fn read(row: &AnyRow) -> Result<Service> {
         disabled_reason: row.maybe_text("disabled_reason")?,
         forced_down: row.flag("forced_down")?,
         last_seen: row.time("last_seen")?,
+        carries: row.json("carries")?,
     })
 }
 
@@ -145,7 +153,7 @@ pub async fn heard(tx: &mut Tx, beat: &HostBeat, at: Timestamp) -> Result<()> {
     }
     let known = sqlx::query(
         "UPDATE services SET zone = $3, version = $4, epoch = $5, last_seen = $6 \
-         WHERE host = $1 AND service = $2",
+         WHERE host = $1 AND service = $2 RETURNING carries",
     )
     .bind(beat.host.as_str())
     .bind(beat.service.clone())
@@ -153,9 +161,14 @@ pub async fn heard(tx: &mut Tx, beat: &HostBeat, at: Timestamp) -> Result<()> {
     .bind(beat.version.clone())
     .bind(beat.order.epoch)
     .bind(at.micros())
-    .execute(tx.conn())
+    .fetch_optional(tx.conn())
     .await?;
-    if known.rows_affected() == 1 || !machines::may_speak(tx, &beat.host).await? {
+    if let Some(row) = known {
+        // What is written may be of a newer version, which has gone back.
+        let before: Carries = row.json("carries").unwrap_or_default();
+        return carries(tx, beat, &before).await;
+    }
+    if !machines::may_speak(tx, &beat.host).await? {
         return Ok(());
     }
     sqlx::query(
@@ -173,6 +186,27 @@ pub async fn heard(tx: &mut Tx, beat: &HostBeat, at: Timestamp) -> Result<()> {
     .bind(at.micros())
     .execute(tx.conn())
     .await?;
+    carries(tx, beat, &Carries::default()).await
+}
+
+/// Writes down what the host can carry, when that is something else than before; where its tunnel ends is told to
+/// the hosts that it shares networks with.
+async fn carries(tx: &mut Tx, beat: &HostBeat, before: &Carries) -> Result<()> {
+    if beat.service != "network" || beat.carries == *before {
+        return Ok(());
+    }
+    // A claim changes this row, and a port's host reads the address below: whoever comes second sees what the
+    // other did.
+    machines::hold_host(tx, &beat.host).await?;
+    sqlx::query("UPDATE services SET carries = $3 WHERE host = $1 AND service = $2")
+        .bind(beat.host.as_str())
+        .bind(beat.service.clone())
+        .bind(to_json(&beat.carries))
+        .execute(tx.conn())
+        .await?;
+    if beat.carries.tunnel != before.tunnel {
+        peers::moved(tx, &beat.host).await?;
+    }
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod cloud;
+mod first_use;
 mod older;
 mod operators;
 mod owners;

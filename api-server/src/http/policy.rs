@@ -124,6 +124,8 @@ actions! {
         ServersReset = "os_compute_api:os-admin-actions:reset_state",
         ImagesPublish = "image:publicize_image",
         NetworkAgents = "network:get_agents",
+        SegmentRangesRead = "network:get_network_segment_range",
+        SegmentRangesWrite = "network:create_network_segment_range",
         NetworkQuotaWrite = "network:update_quota",
         UsersRead = "identity:list_users",
         UsersWrite = "identity:update_user",

@@ -35,8 +35,20 @@ fn view(worker: &Service, now: Timestamp) -> Value {
         "started_at": null,
         "created_at": null,
         "description": worker.disabled_reason,
-        "configurations": {},
+        "configurations": configurations(worker),
         "resources_synced": null,
+    })
+}
+
+/// What its host can carry, in Neutron's words as far as there are any, and why it cannot carry the rest.
+fn configurations(worker: &Service) -> Value {
+    let carries = &worker.carries;
+    json!({
+        "flat_networks": carries.flat,
+        "vlan_networks": carries.vlan,
+        "tunneling_ip": carries.tunnel,
+        "tunnel_types": carries.tunnel.map(|_| "vxlan").into_iter().collect::<Vec<_>>(),
+        "lacks": carries.lacks,
     })
 }
 

@@ -37,6 +37,11 @@ impl Body {
         self.rest.remove(key)
     }
 
+    /// Whether a key was sent with a value.
+    pub(super) fn is_given(&self, key: &str) -> bool {
+        self.rest.get(key).is_some_and(|value| !value.is_null())
+    }
+
     /// A text of at most 255 characters.
     pub(super) fn text(&mut self, key: &str) -> Result<Option<String>, Error> {
         match self.rest.remove(key) {

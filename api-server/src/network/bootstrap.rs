@@ -16,7 +16,8 @@ pub async fn ensure(app: &App) -> Result<(), Error> {
     let config = &app.config.bootstrap;
     // Without name servers of its own, a guest is answered by its host's.
     let flat = FlatNetwork::first_of(config.fixed_range, config.network_size, Vec::new())
-        .map_err(refused)?;
+        .map_err(refused)?
+        .carried_by(config.flat_segment.0.clone());
     let public = PublicNetwork::of(config.floating_range).map_err(refused)?;
     let admin = projects::by_name(app.store.pool(), domains::DEFAULT, "admin")
         .await?

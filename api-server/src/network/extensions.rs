@@ -32,6 +32,11 @@ const EXTENSIONS: &[(&str, &str, &str)] = &[
         "Provider Network",
         "Administrators see how a network is made",
     ),
+    (
+        "network-segment-range",
+        "Neutron Network Segment Range",
+        "Administrators say which VLANs and VXLANs projects' networks get",
+    ),
     ("net-mtu", "Network MTU", "The largest packet of a network"),
     (
         "net-mtu-writable",

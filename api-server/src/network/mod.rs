@@ -1,8 +1,8 @@
 //! The Network API, version 2.0: networks, subnets, ports, security groups and their rules, floating IPs.
 //!
 //! [`body`] reads what clients send and refuses what is not known, [`listing`] filters and cuts what
-//! they see. A network is flat: its own piece of layer 2 on every host that needs it, with one IPv4
-//! subnet. Floating IPs are addresses of the one external network. Routers are not built yet ([`unbuilt`]).
+//! they see. A network has one IPv4 subnet; what carries it between hosts is said by [`provider`], and the
+//! numbers come out of [`segment_ranges`]. Floating IPs are addresses of the one external network. Routers are not built yet ([`unbuilt`]).
 
 mod agents;
 mod body;
@@ -17,8 +17,10 @@ mod limits;
 mod listing;
 mod networks;
 mod ports;
+mod provider;
 mod quotas;
 mod rule_input;
+mod segment_ranges;
 mod subnet_input;
 mod subnets;
 #[cfg(test)]
@@ -29,6 +31,7 @@ pub(crate) use groups::ensure_default as ensure_default_group;
 pub(crate) use limits::check as check_limit;
 pub(crate) use listing::TOLD_AT_ONCE;
 pub(crate) use rule_input::from_words as rule;
+pub(crate) use subnet_input::{MOST_DNS, for_guests};
 
 use crate::http::{Action, Routes};
 
@@ -37,6 +40,7 @@ pub fn routes(routes: Routes) -> Routes {
     let routes = of_networks(routes);
     let routes = of_groups(routes);
     let routes = of_floating_ips(routes);
+    let routes = of_segment_ranges(routes);
     unbuilt::routes(of_everything(routes))
 }
 
@@ -119,6 +123,16 @@ fn of_floating_ips(routes: Routes) -> Routes {
             Action::FloatingIpsWrite,
             floating::delete,
         )
+}
+
+fn of_segment_ranges(routes: Routes) -> Routes {
+    let (all, one) = ("/network_segment_ranges", "/network_segment_ranges/{id}");
+    routes
+        .get(all, Action::SegmentRangesRead, segment_ranges::list)
+        .post_once(all, Action::SegmentRangesWrite, segment_ranges::create)
+        .get(one, Action::SegmentRangesRead, segment_ranges::show)
+        .put(one, Action::SegmentRangesWrite, segment_ranges::update)
+        .delete(one, Action::SegmentRangesWrite, segment_ranges::delete)
 }
 
 fn of_everything(routes: Routes) -> Routes {

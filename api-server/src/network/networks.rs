@@ -3,7 +3,10 @@
 use axum::{extract::State, response::Response};
 use http::StatusCode;
 use serde_json::{Map, Value, json};
-use skybus_model::id::{NetworkId, SubnetId};
+use skybus_model::{
+    id::{NetworkId, SubnetId},
+    segment::Segment,
+};
 use skybus_store::networks::{
     Network, Scope,
     network::{self, NewNetwork},
@@ -15,14 +18,12 @@ use super::{
     body::{Body, wrong},
     limits,
     listing::{self, scope},
+    provider,
 };
 use crate::{
     app::App,
     http::{Auth, Error, Json, Once, Page, Params, Path},
 };
-
-/// The largest packet of a network for which nobody said.
-const MTU: i64 = 1500;
 
 fn view(network: &Network, subnet: Option<SubnetId>, auth: &Auth) -> Value {
     let mut out = json!({
@@ -48,9 +49,7 @@ fn view(network: &Network, subnet: Option<SubnetId>, auth: &Auth) -> Value {
         "updated_at": network.updated_at.iso_seconds(),
     });
     if let (true, Some(out)) = (auth.is_admin(), out.as_object_mut()) {
-        out.insert("provider:network_type".to_owned(), json!("flat"));
-        out.insert("provider:physical_network".to_owned(), Value::Null);
-        out.insert("provider:segmentation_id".to_owned(), Value::Null);
+        out.extend(provider::view(network).map(|(key, is)| (key.to_owned(), is)));
     }
     out
 }
@@ -125,30 +124,42 @@ pub(super) async fn create(
 ) -> Result<Response, Error> {
     let mut body = Body::open("network", body)?;
     let project = body.project(&auth)?;
-    let mtu = body.number("mtu")?.filter(|mtu| *mtu != 0).unwrap_or(MTU);
-    if !(576..=9000).contains(&mtu) {
-        return Err(wrong("mtu", &json!(mtu), "it must be between 576 and 9000"));
-    }
+    let mtu = mtu(&mut body)?;
+    let wish = provider::wish(&mut body, &auth)?;
     let new = NewNetwork {
         project,
         name: body.text("name")?.unwrap_or_default(),
         description: body.text("description")?.unwrap_or_default(),
         shared: sharing(&mut body, &auth)?.unwrap_or(false),
         external: false,
-        mtu: u16::try_from(mtu).map_err(Error::internal)?,
+        mtu,
+        segment: Segment::Local,
+        waits: None,
     };
     external(&mut body, false)?;
     take_fixed(&mut body)?;
     body.done()?;
     let mut tx = app.store.begin().await?;
     limits::check(&mut tx, project, Resource::Network).await?;
-    let network = network::create(&mut tx, new).await?;
+    let network = provider::make(&mut tx, new, wish).await?;
     let body = json!({ "network": view(&network, None, &auth) });
     let response = once
         .record(&mut tx, StatusCode::CREATED, None, &body)
         .await?;
     tx.commit().await?;
     Ok(response)
+}
+
+/// Takes the size of the largest packet; 0 is as good as none.
+fn mtu(body: &mut Body) -> Result<Option<u16>, Error> {
+    let Some(mtu) = body.number("mtu")?.filter(|mtu| *mtu != 0) else {
+        return Ok(None);
+    };
+    let fits = u16::try_from(mtu)
+        .ok()
+        .filter(|mtu| (576..=9000).contains(mtu));
+    let why = "it must be between 576 and 9000";
+    fits.map(Some).ok_or_else(|| wrong("mtu", &json!(mtu), why))
 }
 
 fn sharing(body: &mut Body, auth: &Auth) -> Result<Option<bool>, Error> {
@@ -180,21 +191,14 @@ fn take_fixed(body: &mut Body) -> Result<(), Error> {
     body.only("admin_state_up", &yes, "networks cannot be switched off")?;
     body.only("port_security_enabled", &yes, "ports are always guarded")?;
     body.only("is_default", &no, "there is one external network")?;
-    body.only("vlan_transparent", &no, "networks are flat")?;
+    let why = "guests' own VLANs are not carried";
+    body.only("vlan_transparent", &no, why)?;
     body.only(
         "availability_zone_hints",
         &[json!([])],
         "networks are in every zone",
     )?;
-    body.only("dns_domain", &[json!("")], "DNS domains are not built yet")?;
-    body.only(
-        "provider:network_type",
-        &[json!("flat")],
-        "networks are flat",
-    )?;
-    let own = "a network has a bridge of its own on every host; leave this out";
-    body.only("provider:physical_network", &[], own)?;
-    body.only("provider:segmentation_id", &[], own)
+    body.only("dns_domain", &[json!("")], "DNS domains are not built yet")
 }
 
 /// Renames a network or, for administrators, shares it.
@@ -210,6 +214,7 @@ pub(super) async fn update(
     let (name, description) = (body.text("name")?, body.text("description")?);
     let shared = sharing(&mut body, &auth)?;
     external(&mut body, before.external)?;
+    provider::keep(&mut body, &auth, &before)?;
     take_fixed(&mut body)?;
     body.done()?;
     let mut tx = app.store.begin().await?;

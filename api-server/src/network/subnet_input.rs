@@ -10,7 +10,7 @@ use super::body::{Body, wrong};
 use crate::http::Error;
 
 /// The most name servers.
-const MOST_DNS: usize = 5;
+pub(crate) const MOST_DNS: usize = 5;
 
 /// What no subnet may share an address with, and what it is for.
 const NOT_FOR_GUESTS: [(Ipv4Net, &str); 6] = [
@@ -85,18 +85,22 @@ fn cidr(body: &mut Body) -> Result<Ipv4Net, Error> {
         }
         None => return Err(wrong("cidr", &value, "it must be like 192.168.10.0/24")),
     };
+    for_guests(cidr).map_err(|why| wrong("cidr", &value, why))?;
+    Ok(cidr)
+}
+
+/// Whether guests can have these addresses; if not, why.
+pub(crate) fn for_guests(cidr: Ipv4Net) -> Result<(), String> {
     if cidr.prefix_len() < 8 {
-        return Err(wrong("cidr", &value, "it must not be larger than /8"));
+        return Err("it must not be larger than /8".to_owned());
     }
     // Of two networks that overlap, one is inside the other.
     let taken = NOT_FOR_GUESTS
         .iter()
         .find(|(net, _)| net.contains(&cidr) || cidr.contains(net));
-    if let Some((net, why)) = taken {
-        let text = format!("guests cannot have addresses of {net} ({why})");
-        return Err(wrong("cidr", &value, &text));
-    }
-    Ok(cidr)
+    taken.map_or(Ok(()), |(net, why)| {
+        Err(format!("guests cannot have addresses of {net} ({why})"))
+    })
 }
 
 /// Takes `dns_nameservers`.

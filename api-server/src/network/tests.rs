@@ -1,6 +1,7 @@
 //! The Network API as its clients see it.
 
 mod floating;
+mod segments;
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -78,7 +79,7 @@ async fn the_flat_network_is_there_and_everyone_may_use_it_but_not_change_it() {
     assert_eq!(used.body["NeutronError"]["type"], "NetworkInUse");
     assert_eq!(
         app.get(&admin, &path).await.body["network"]["provider:network_type"],
-        "flat"
+        "local"
     );
 }
 

@@ -1,10 +1,11 @@
 //! The operator's own API, `/skybus/v1`: what happened to a server, the events, dead letters and
-//! subscribers of the bus, the state of the whole, what does not fit, and the machines.
+//! subscribers of the bus, the state of the whole, what does not fit, the machines, and networks cut from a range.
 
 mod audit;
 mod bus;
 pub mod events;
 pub mod hosts;
+mod networks;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ pub fn routes(routes: Routes) -> Routes {
         )
         .get("/skybus/v1/events", Action::EventsRead, events::events)
         .get("/skybus/v1/status", Action::Operate, status::status)
+        .post_once("/skybus/v1/networks", Action::Operate, networks::create)
         .get("/skybus/v1/audit", Action::Operate, audit::list)
         .post("/skybus/v1/audit", Action::Operate, audit::mend)
         .get(dead, Action::Operate, bus::list)

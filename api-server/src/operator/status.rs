@@ -89,6 +89,7 @@ const fn word(connected: bool, blocked: bool) -> &'static str {
 }
 
 fn role(service: &Service, now: Timestamp) -> Value {
+    let carries = (service.service == "network").then_some(&service.carries);
     json!({
         "role": service.service,
         "host": service.host,
@@ -96,6 +97,7 @@ fn role(service: &Service, now: Timestamp) -> Value {
         "state": if service.is_up(now) { "up" } else { "down" },
         "enabled": service.enabled,
         "last_seen": service.last_seen.iso_micros_z(),
+        "carries": carries,
     })
 }
 

@@ -35,6 +35,87 @@ async fn only_operators_may() {
 }
 
 #[tokio::test]
+async fn a_range_is_cut_into_networks() {
+    let test = TestApp::postgres().await;
+    let (admin, demo) = (test.admin().await, test.demo().await);
+    let path = "/skybus/v1/networks";
+    let cut = |more: Value| {
+        let mut body = json!({ "name": "vlan", "fixed_range": "10.1.0.0/16", "count": 3,
+            "size": 512, "kind": "vlan", "physical": "trunk", "first": 100, "dns": ["9.9.9.9"] });
+        let fields = body.as_object_mut().unwrap();
+        fields.extend(more.as_object().unwrap().clone());
+        fields.retain(|_, value| !value.is_null());
+        json!({ "networks": body })
+    };
+    let ask = async |token: &str, more: Value| {
+        let body = cut(more);
+        test.ask(token, Method::POST, path, body).await
+    };
+    assert_eq!(ask(&demo, json!({})).await.status, 403);
+    for (bad, says) in [
+        (json!({ "size": 500 }), "power of two"),
+        (json!({ "count": 200 }), "room for 128 networks"),
+        (json!({ "count": 0 }), "between 1 and"),
+        (json!({ "first": 4093 }), "1 to 4094"),
+        (json!({ "first": null }), "first is needed"),
+        (json!({ "physical": null }), "physical"),
+        (json!({ "physical": "a b" }), "a b"),
+        (json!({ "kind": "vxlan" }), "leave physical out"),
+        (json!({ "kind": "local" }), "leave them out"),
+        (json!({ "kind": "flat" }), "vlan, vxlan or local"),
+        (json!({ "kind": "gre" }), "gre"),
+        (json!({ "name": "" }), "name"),
+        (json!({ "fixed_range": "127.0.0.0/16" }), "loopback"),
+        (json!({ "fixed_range": "10.1.0.0" }), ""),
+        (json!({ "dns": ["::1"] }), ""),
+        (json!({ "colour": "red" }), "colour"),
+    ] {
+        let answer = ask(&admin, bad.clone()).await;
+        assert_eq!(answer.status, 400, "{bad}: {:?}", answer.body);
+        let told = answer.body.to_string();
+        assert!(told.contains(says), "{bad}: {told}");
+    }
+    let made = ask(&admin, json!({})).await;
+    assert_eq!(made.status, 201, "{:?}", made.body);
+    let last = &made.body["networks"][2];
+    assert!(last["id"].is_string());
+    assert_eq!(
+        *last,
+        json!({ "id": last["id"], "name": "vlan-102", "cidr": "10.1.4.0/23", "kind": "vlan",
+            "physical": "trunk", "number": 102 })
+    );
+    let again = ask(&admin, json!({})).await;
+    assert_eq!(again.status, 409);
+    assert!(
+        again
+            .body
+            .to_string()
+            .contains("vlan-100, vlan-101, vlan-102")
+    );
+    let taken = ask(&admin, json!({ "first": 98, "name": "other" })).await;
+    assert_eq!(taken.status, 409);
+    let told = taken.body.to_string();
+    assert!(
+        told.contains("VLAN 100 on trunk is taken by network vlan-100"),
+        "{told}"
+    );
+    for kind in ["vxlan", "local"] {
+        let first = if kind == "vxlan" {
+            json!(7)
+        } else {
+            Value::Null
+        };
+        let more = json!({ "kind": kind, "physical": null, "first": first, "name": kind });
+        let made = ask(&admin, more).await;
+        assert_eq!(made.status, 201, "{:?}", made.body);
+        assert_eq!(made.body["networks"][0]["number"], first);
+    }
+    // Nobody else sees them before their first use.
+    let seen = test.get(&demo, "/network/v2.0/networks").await;
+    assert_eq!(seen.body["networks"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
 async fn events_are_read_by_number() {
     let test = TestApp::sqlite().await;
     let admin = test.admin().await;

@@ -2,6 +2,7 @@
 
 mod disk;
 mod image;
+mod network_segments;
 mod ram;
 mod service_up;
 mod tried;
@@ -10,7 +11,7 @@ mod zone;
 
 use std::{collections::BTreeMap, time::Instant};
 
-use skybus_model::{HostName, host::Resources};
+use skybus_model::{HostName, host::Resources, segment::Segment};
 use skybus_store::hosts::Ratios;
 
 use crate::fleet::HostView;
@@ -26,6 +27,8 @@ pub struct Ask {
     pub host: Option<String>,
     /// What its image says of the machine that it needs.
     pub image: BTreeMap<String, String>,
+    /// What carries the networks that it is on, but for local ones.
+    pub segments: Vec<Segment>,
     /// Hosts that failed it.
     pub tried: Vec<HostName>,
     /// Allocation ratios.
@@ -53,7 +56,13 @@ pub trait Filter: Send + Sync {
     fn name(&self) -> &'static str;
     /// Why this host cannot take the server; `None` when it can.
     fn refuse(&self, host: &HostView, ask: &Ask) -> Option<String>;
+    /// What the server's owner is told instead, when the reason is for operators alone.
+    fn for_owner(&self, _ask: &Ask) -> Option<String> {
+        None
+    }
 }
+
+pub use network_segments::NAME as NETWORKS;
 
 /// All filters, the cheap and telling ones first.
 pub const ALL: &[&dyn Filter] = &[
@@ -61,6 +70,7 @@ pub const ALL: &[&dyn Filter] = &[
     &tried::NotTried,
     &zone::Zone,
     &image::ImageProperties,
+    &network_segments::NetworkSegments,
     &vcpus::Vcpus,
     &ram::Ram,
     &disk::Disk,
@@ -71,6 +81,13 @@ pub const ALL: &[&dyn Filter] = &[
 pub fn refusal(host: &HostView, ask: &Ask) -> Option<(&'static str, String)> {
     ALL.iter()
         .find_map(|filter| Some((filter.name(), filter.refuse(host, ask)?)))
+}
+
+/// What a server's owner is told of this filter's refusals, when not their reason.
+#[must_use]
+pub fn for_owner(filter: &str, ask: &Ask) -> Option<String> {
+    let filter = ALL.iter().find(|known| known.name() == filter)?;
+    filter.for_owner(ask)
 }
 
 /// Whether `wanted` more fits, in thousandths of what is there.

@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use skybus_model::host::Resources;
+use skybus_model::{
+    host::Resources,
+    segment::{Carries, Segment, SegmentKind},
+};
 use skybus_store::hosts::Ratios;
 
 use super::{Ask, refusal, times};
@@ -38,6 +41,7 @@ fn host(name: &str) -> HostView {
         servers: 0,
         heard: heard_now(),
         network: heard_now(),
+        carries: Some(Carries::default()),
         closed: None,
     }
 }
@@ -52,6 +56,7 @@ fn ask() -> Ask {
         zone: None,
         host: None,
         image: BTreeMap::new(),
+        segments: Vec::new(),
         tried: Vec::new(),
         ratios: Ratios {
             vcpus: 2000,
@@ -188,6 +193,50 @@ fn an_image_is_only_for_the_machines_that_it_names() {
 }
 
 #[test]
+fn a_host_is_only_for_networks_that_it_can_carry() {
+    let vlan = |id: u32| Segment::Vlan {
+        physical: "trunk".parse().unwrap(),
+        id: id.try_into().unwrap(),
+    };
+    let vxlan = Segment::Vxlan {
+        vni: 7.try_into().unwrap(),
+    };
+    let on = |segments: &[Segment]| Ask {
+        segments: segments.to_vec(),
+        ..ask()
+    };
+    let says = |carries: Option<Carries>| HostView {
+        carries,
+        ..host("a")
+    };
+    let able = Carries {
+        vlan: ["trunk".parse().unwrap()].into(),
+        tunnel: Some([192, 0, 2, 1].into()),
+        ..Carries::default()
+    };
+    let both = on(&[vlan(100), vxlan.clone()]);
+    assert_eq!(refusal(&says(Some(able.clone())), &both), None);
+    let lacks = Carries {
+        tunnel: None,
+        lacks: [(SegmentKind::Vxlan, "no module vxlan".to_owned())].into(),
+        ..able
+    };
+    let why = "it cannot carry VXLAN 7: no module vxlan".to_owned();
+    assert_eq!(
+        refused_by(&says(Some(lacks)), &both),
+        ("network_segments", why)
+    );
+    // Who has said nothing has local networks alone.
+    assert_eq!(refusal(&says(None), &on(&[])), None);
+    assert_eq!(refusal(&says(None), &on(&[Segment::Local])), None);
+    assert_eq!(refused_by(&says(None), &on(&[vxlan])).0, "network_segments");
+    let told = super::for_owner("network_segments", &both).unwrap();
+    assert!(told.contains("(vlan, vxlan)"), "{told}");
+    assert!(!told.contains("trunk") && !told.contains("100"), "{told}");
+    assert_eq!(super::for_owner("ram", &both), None);
+}
+
+#[test]
 fn every_refusal_names_the_filter_that_operators_know() {
     let names: Vec<_> = super::ALL.iter().map(|filter| filter.name()).collect();
     let known = [
@@ -195,6 +244,7 @@ fn every_refusal_names_the_filter_that_operators_know() {
         "retry",
         "availability_zone",
         "image_properties",
+        "network_segments",
         "vcpus",
         "ram",
         "disk",

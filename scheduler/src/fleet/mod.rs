@@ -13,6 +13,7 @@ use skybus_model::{
     clock::Moment,
     host::Resources,
     message::heartbeat::{BEAT_EVERY, HostBeat},
+    segment::Carries,
 };
 use skybus_store::{hosts::Host, services::Service};
 
@@ -41,6 +42,8 @@ pub struct HostView {
     pub heard: Hearing,
     /// When its network worker was last heard.
     pub network: Hearing,
+    /// What its network worker said that it can carry; once it was heard.
+    pub carries: Option<Carries>,
     /// Why an operator closed it, if one did.
     pub closed: Option<String>,
 }
@@ -109,8 +112,10 @@ impl Fleet {
             && let Some(host) = hosts.get_mut(&beat.host)
         {
             let first = host.network.silent_for(now).is_none();
+            let same = host.carries.as_ref() == Some(&beat.carries);
             host.network.beat(now);
-            return first;
+            host.carries = Some(beat.carries.clone());
+            return first || !same;
         }
         let host = hosts.entry(beat.host.clone()).or_insert_with(|| HostView {
             name: beat.host.clone(),
@@ -121,10 +126,12 @@ impl Fleet {
             servers: 0,
             heard: Hearing::default(),
             network: Hearing::default(),
+            carries: None,
             closed: None,
         });
         if beat.service == "network" {
             host.network.beat(now);
+            host.carries = Some(beat.carries.clone());
             return true;
         }
         let same = known && host.capacity == beat.capacity && host.hypervisor == beat.hypervisor;
@@ -148,6 +155,7 @@ impl Fleet {
                 servers: row.servers,
                 heard: Hearing::default(),
                 network: Hearing::default(),
+                carries: None,
                 closed: None,
             });
             host.used = row.used;
@@ -159,6 +167,8 @@ impl Fleet {
             };
             if service.service == "network" {
                 host.network.told(service.last_seen, now);
+                // What was heard here is newer than what is written down.
+                host.carries.get_or_insert_with(|| service.carries.clone());
                 continue;
             }
             if service.service != "compute" {

@@ -7,15 +7,16 @@ use std::{
 
 use skybus_bus::{Bus, Delivery, Settings, Verdict, relay::Relay};
 use skybus_model::{
-    HostName,
+    HostName, Timestamp,
     host::Resources,
     id::{OperationId, ServerId},
     message::{Context, Outgoing, Service, command::ServerPlace},
     operation::Step,
+    segment::{Carries, SegmentKind},
 };
 use skybus_store::{
     hosts::{self, Ratios},
-    operations, servers,
+    operations, servers, services,
     testing::{TestCloud, TestStore},
 };
 use tokio_util::sync::CancellationToken;
@@ -111,6 +112,56 @@ async fn servers_are_spread_until_all_hosts_are_full_and_then_the_reason_is_told
         operations::of_server(&cloud.store, server).await.unwrap()[0].step,
         Step::Failed
     );
+}
+
+#[tokio::test]
+async fn a_server_goes_where_its_network_is_carried() {
+    let test = TestStore::sqlite().await;
+    let cloud = TestCloud::new(test.store.clone()).await;
+    let (a, b) = (
+        cloud.host("a", TWO_SMALL).await,
+        cloud.host("b", TWO_SMALL).await,
+    );
+    cloud.on_vlan(100).await;
+    // What the network worker of b has said is known from the database first, then from itself.
+    let mut beat = cloud.beat(&b, "network", Resources::default());
+    beat.carries.vlan = ["trunk".parse().unwrap()].into();
+    let mut tx = cloud.store.begin().await.unwrap();
+    services::heard(&mut tx, &beat, Timestamp::now())
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let placer = scheduler(&cloud).await;
+    let (server, operation) = cloud.boot("vm1").await;
+    assert_eq!(placer.handle(place(server, operation)).await, Verdict::Ack);
+    assert_eq!(host_of(&cloud, server).await, Some(b.clone()));
+
+    beat.carries = Carries::default();
+    let why = "the kernel has no 802.1Q".to_owned();
+    beat.carries.lacks.insert(SegmentKind::Vlan, why);
+    assert!(placer.fleet.beat(&beat, Instant::now()), "it is news");
+    assert!(!placer.fleet.beat(&beat, Instant::now()), "it is none");
+    registry::refresh(&cloud.store, &placer.fleet)
+        .await
+        .unwrap();
+    let (server, operation) = cloud.boot("vm2").await;
+    assert_eq!(placer.handle(place(server, operation)).await, Verdict::Ack);
+    let row = servers::get(&cloud.store, server).await.unwrap();
+    let fault = row.fault.expect("it says why");
+    let told =
+        "2 hosts: network_segments: it cannot carry a network of the server's (vlan). Boot on";
+    assert!(fault.message.contains(told), "{fault:?}");
+    for part in ["trunk", "802.1Q"] {
+        assert!(!fault.message.contains(part), "an owner is told of {part}");
+    }
+    for part in [
+        format!("{a}: network_segments: it cannot carry VLAN 100 on trunk: none of its interfaces"),
+        format!(
+            "{b}: network_segments: it cannot carry VLAN 100 on trunk: the kernel has no 802.1Q"
+        ),
+    ] {
+        assert!(fault.details.contains(&part), "{part:?} in {fault:?}");
+    }
 }
 
 #[tokio::test]

@@ -61,7 +61,7 @@ pub(super) async fn clear_rows(tx: &mut Tx, name: &HostName) -> Result<()> {
 }
 
 /// A claim changes this row: whoever comes second sees what the other did.
-pub(super) async fn hold_host(tx: &mut Tx, name: &HostName) -> Result<()> {
+pub(crate) async fn hold_host(tx: &mut Tx, name: &HostName) -> Result<()> {
     if tx.engine() == Engine::Postgres {
         sqlx::query("SELECT name FROM hosts WHERE name = $1 FOR UPDATE")
             .bind(name.as_str())

@@ -12,7 +12,7 @@ use skybus_model::{
 };
 
 use super::{
-    Port, Scope,
+    Port, Scope, network, peers,
     ports::{self, ACTIVE, BUILD, DOWN},
     spec::Specs,
     subnets,
@@ -47,6 +47,9 @@ pub async fn bind(
         .await?;
     }
     let ports = ports::of_server(tx.conn(), server).await?;
+    for port in &ports {
+        peers::joined(tx, port, (server, host)).await?;
+    }
     let mut specs = Specs::default();
     for port in &ports {
         ensure(tx, &mut specs, port, operation, context).await?;
@@ -88,7 +91,9 @@ pub async fn unbind(
     operation: Option<OperationId>,
     context: &Context,
 ) -> Result<()> {
-    for port in ports::of_server(tx.conn(), server).await? {
+    let ports = ports::of_server(tx.conn(), server).await?;
+    peers::lock(tx, &ports).await?;
+    for port in ports {
         let Some(host) = port.host.clone() else {
             continue;
         };
@@ -109,6 +114,7 @@ pub async fn unbind(
             generation,
         };
         tx.send(Outgoing::to_host(&host, &command, context)).await?;
+        peers::left(tx, &port).await?;
     }
     Ok(())
 }
@@ -259,6 +265,9 @@ pub async fn catch_up(
         };
         tx.send(Outgoing::to_host(host, &command, context)).await?;
     } else {
+        // Of the network, too, it may have heard more than is remembered.
+        network::revise(tx, port.network).await?;
+        specs.forget(port.network);
         ensure(tx, specs, &port, None, context).await?;
     }
     Ok(true)

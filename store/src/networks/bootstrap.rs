@@ -4,7 +4,7 @@
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
-use skybus_model::{Timestamp, id::ProjectId};
+use skybus_model::{Timestamp, id::ProjectId, segment::Segment};
 
 use super::{
     Network, Scope,
@@ -28,6 +28,8 @@ pub struct FlatNetwork {
     pub gateway: Ipv4Addr,
     /// Name servers for its guests.
     pub dns: Vec<Ipv4Addr>,
+    /// What carries its frames between hosts.
+    pub segment: Segment,
 }
 
 /// The settings do not give a network.
@@ -69,7 +71,19 @@ impl FlatNetwork {
         let too_small = |_| BadFlatNetwork::Range { range, size };
         let cidr = Ipv4Net::new(range.network(), prefix).map_err(too_small)?;
         let gateway = allocation::usable(cidr)?.start;
-        Ok(Self { cidr, gateway, dns })
+        Ok(Self {
+            cidr,
+            gateway,
+            dns,
+            segment: Segment::Local,
+        })
+    }
+
+    /// The same network on this segment.
+    #[must_use]
+    pub fn carried_by(mut self, segment: Segment) -> Self {
+        self.segment = segment;
+        self
     }
 }
 
@@ -106,7 +120,9 @@ pub async fn ensure_flat(tx: &mut Tx, project: ProjectId, flat: &FlatNetwork) ->
         description: "The network that every project may use".to_owned(),
         shared: true,
         external: false,
-        mtu: 1500,
+        mtu: None,
+        segment: flat.segment.clone(),
+        waits: None,
     };
     ensure(tx, new, flat).await
 }
@@ -126,12 +142,15 @@ pub async fn ensure_public(
         description: "The outside: floating IPs are addresses of it".to_owned(),
         shared: false,
         external: true,
-        mtu: 1500,
+        mtu: None,
+        segment: Segment::Local,
+        waits: None,
     };
     let addresses = FlatNetwork {
         cidr: public.cidr,
         gateway: public.gateway,
         dns: Vec::new(),
+        segment: Segment::Local,
     };
     ensure(tx, new, &addresses).await
 }

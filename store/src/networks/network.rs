@@ -3,10 +3,11 @@
 use skybus_model::{
     Timestamp,
     id::{NetworkId, ProjectId},
+    segment::{Segment, SegmentKind},
 };
 use sqlx::{Any, Executor, any::AnyRow};
 
-use super::{Scope, subnets};
+use super::{Scope, segments, subnets};
 use crate::{Error, Result, Tx, row::Columns};
 
 /// A network.
@@ -26,6 +27,12 @@ pub struct Network {
     pub external: bool,
     /// The largest packet.
     pub mtu: u16,
+    /// What carries its frames between hosts; it keeps it.
+    pub segment: Segment,
+    /// Grows with each change of what all its hosts are told.
+    pub revision: i64,
+    /// Whether it waits for its first use, by whichever project comes first.
+    pub waits: bool,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -45,8 +52,18 @@ pub struct NewNetwork {
     pub shared: bool,
     /// Whether it is the outside: every project may hold addresses of it, and no port is on it.
     pub external: bool,
-    /// The largest packet.
-    pub mtu: u16,
+    /// The largest packet; `None`: as large as its segment carries.
+    pub mtu: Option<u16>,
+    /// What carries its frames between hosts.
+    pub segment: Segment,
+    /// Nothing; or it waits for its first use, and this is its place among those that do.
+    pub waits: Option<i64>,
+}
+
+/// The largest packet of a network for which nobody said.
+#[must_use]
+pub const fn default_mtu(segment: &Segment) -> u16 {
+    1500 - segment.overhead()
 }
 
 fn read(row: &AnyRow) -> Result<Network> {
@@ -58,6 +75,9 @@ fn read(row: &AnyRow) -> Result<Network> {
         shared: row.flag("shared")?,
         external: row.flag("external")?,
         mtu: u16::try_from(row.number("mtu")?).unwrap_or(1500),
+        segment: segments::read(row)?,
+        revision: row.number("revision")?,
+        waits: row.number("waits")? > 0,
         created_at: row.time("created_at")?,
         updated_at: row.time("updated_at")?,
     })
@@ -66,8 +86,29 @@ fn read(row: &AnyRow) -> Result<Network> {
 /// Makes a network.
 ///
 /// # Errors
-/// [`Error::Broken`] when the database fails.
+/// [`Error::Conflict`] when another network has its segment.
 pub async fn create(tx: &mut Tx, new: NewNetwork) -> Result<Network> {
+    let segment = new.segment.clone();
+    insert(tx, new)
+        .await?
+        .ok_or_else(|| Error::Conflict(in_use(&segment)))
+}
+
+/// That a segment has its network already, in Neutron's words.
+fn in_use(segment: &Segment) -> String {
+    let what = match segment {
+        Segment::Local => "The segment is in use.".to_owned(),
+        Segment::Flat { physical } => format!("Physical network {physical} is in use."),
+        Segment::Vlan { physical, id } => {
+            format!("The VLAN {id} on physical network {physical} is in use.")
+        }
+        Segment::Vxlan { vni } => format!("The tunnel ID {vni} is in use."),
+    };
+    format!("Unable to create the network. {what}")
+}
+
+/// Makes a network unless another one has its segment.
+pub(super) async fn insert(tx: &mut Tx, new: NewNetwork) -> Result<Option<Network>> {
     let now = Timestamp::now();
     let network = Network {
         id: NetworkId::random(),
@@ -76,13 +117,18 @@ pub async fn create(tx: &mut Tx, new: NewNetwork) -> Result<Network> {
         description: new.description,
         shared: new.shared,
         external: new.external,
-        mtu: new.mtu,
+        mtu: new.mtu.unwrap_or_else(|| default_mtu(&new.segment)),
+        segment: new.segment,
+        revision: 1,
+        waits: new.waits.is_some(),
         created_at: now,
         updated_at: now,
     };
-    sqlx::query(
-        "INSERT INTO networks (id, project, name, description, shared, external, mtu, created_at, \
-         updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)",
+    let (kind, physical, number) = segments::columns(&network.segment);
+    let done = sqlx::query(
+        "INSERT INTO networks (id, project, name, description, shared, external, mtu, segment, physical, \
+         number, revision, waits, created_at, updated_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13) ON CONFLICT DO NOTHING",
     )
     .bind(network.id.to_string())
     .bind(network.project.to_string())
@@ -91,10 +137,50 @@ pub async fn create(tx: &mut Tx, new: NewNetwork) -> Result<Network> {
     .bind(i64::from(network.shared))
     .bind(i64::from(network.external))
     .bind(i64::from(network.mtu))
+    .bind(kind.as_str())
+    .bind(physical)
+    .bind(number)
+    .bind(network.revision)
+    .bind(new.waits.unwrap_or_default())
     .bind(now.micros())
     .execute(tx.conn())
     .await?;
-    Ok(network)
+    Ok((done.rows_affected() == 1).then_some(network))
+}
+
+/// Of what all hosts of a network are told something changes with this transaction, which has locked its
+/// subnet. The number also grows beyond what it was before the database was restored from a backup.
+pub(super) async fn revise(tx: &mut Tx, id: NetworkId) -> Result<()> {
+    sqlx::query(
+        "UPDATE networks SET revision = CASE WHEN revision >= $2 THEN revision + 1 ELSE $2 END \
+         WHERE id = $1",
+    )
+    .bind(id.to_string())
+    .bind(Timestamp::now().micros())
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The segments of the networks that a server's ports are on, but for local ones, which every host has.
+///
+/// # Errors
+/// [`Error::Broken`] when the database fails.
+pub async fn segments_of_server(
+    tx: &mut Tx,
+    server: skybus_model::id::ServerId,
+) -> Result<Vec<Segment>> {
+    sqlx::query(
+        "SELECT DISTINCT n.segment, n.physical, n.number FROM ports p \
+         JOIN networks n ON n.id = p.network WHERE p.server = $1 AND n.segment <> $2",
+    )
+    .bind(server.to_string())
+    .bind(SegmentKind::Local.as_str())
+    .fetch_all(tx.conn())
+    .await?
+    .iter()
+    .map(segments::read)
+    .collect()
 }
 
 /// One network, if it may be seen.
@@ -139,7 +225,8 @@ where
     .collect()
 }
 
-/// Writes the fields of `network` that can be changed: name, description, shared.
+/// Writes the fields of `network` that can be changed: name, description, shared. One that is shared waits for
+/// nobody any more.
 ///
 /// # Errors
 /// [`Error::Conflict`] when it would no longer be shared although other projects have ports on it.
@@ -160,7 +247,8 @@ pub async fn update(tx: &mut Tx, network: &Network) -> Result<()> {
         }
     }
     sqlx::query(
-        "UPDATE networks SET name = $2, description = $3, shared = $4, updated_at = $5 WHERE id = $1",
+        "UPDATE networks SET name = $2, description = $3, shared = $4, updated_at = $5, \
+         waits = CASE WHEN $4 = 1 THEN 0 ELSE waits END WHERE id = $1",
     )
     .bind(network.id.to_string())
     .bind(network.name.clone())

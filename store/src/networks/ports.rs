@@ -9,6 +9,7 @@ use std::net::Ipv4Addr;
 use skybus_model::{
     Generation, HostName, Order, Timestamp,
     id::{NetworkId, PortId, ProjectId, SecurityGroupId, ServerId, SubnetId},
+    segment::SegmentKind,
 };
 use sqlx::any::AnyRow;
 
@@ -36,6 +37,8 @@ pub struct Port {
     pub id: PortId,
     /// Its network.
     pub network: NetworkId,
+    /// What carries its network's frames between hosts.
+    pub segment: SegmentKind,
     /// The subnet that its address is of.
     pub subnet: SubnetId,
     /// The project that it belongs to.
@@ -83,7 +86,8 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT p.*, (SELECT string_agg(g.security_group, ',') FROM port_groups g \
-             WHERE g.port = p.id) AS group_ids FROM ports p ",
+             WHERE g.port = p.id) AS group_ids, \
+             (SELECT n.segment FROM networks n WHERE n.id = p.network) AS segment FROM ports p ",
             $rest
         )
     };
@@ -97,6 +101,7 @@ pub(super) fn read(row: &AnyRow) -> Result<Port> {
     Ok(Port {
         id: row.word("id")?,
         network: row.word("network")?,
+        segment: row.word("segment")?,
         subnet: row.word("subnet")?,
         project: row.word("project")?,
         name: row.text("name")?,

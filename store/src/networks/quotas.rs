@@ -57,10 +57,14 @@ impl Resource {
         }
     }
 
+    /// What waits for its first use is nobody's yet.
     const fn count_query(self) -> &'static str {
         match self {
-            Self::Network => "SELECT COUNT(*) AS n FROM networks WHERE project = $1",
-            Self::Subnet => "SELECT COUNT(*) AS n FROM subnets WHERE project = $1",
+            Self::Network => "SELECT COUNT(*) AS n FROM networks WHERE project = $1 AND waits = 0",
+            Self::Subnet => {
+                "SELECT COUNT(*) AS n FROM subnets s JOIN networks n ON n.id = s.network \
+                 WHERE s.project = $1 AND n.waits = 0"
+            }
             Self::Port => "SELECT COUNT(*) AS n FROM ports WHERE project = $1",
             Self::SecurityGroup => "SELECT COUNT(*) AS n FROM security_groups WHERE project = $1",
             Self::SecurityGroupRule => {

@@ -12,7 +12,7 @@ use skybus_model::{
     message::Context,
 };
 
-use super::{Scope, binding, ports, spec::Specs, subnets};
+use super::{Scope, binding, network, ports, spec::Specs, subnets};
 use crate::{Result, Store, Tx, row::Columns};
 
 /// Marks the ports that a group guards: its rules changed. A transaction that says so of several groups
@@ -93,11 +93,12 @@ pub async fn port_changed(tx: &mut Tx, port: PortId) -> Result<()> {
     Ok(())
 }
 
-/// Marks every port of a network: something that all of them are told changed.
+/// Marks every port of a network: something that all of them are told changed. Its subnet is locked.
 ///
 /// # Errors
 /// [`crate::Error::Broken`] when the database fails.
 pub async fn network_changed(tx: &mut Tx, network: NetworkId) -> Result<()> {
+    network::revise(tx, network).await?;
     sqlx::query("UPDATE ports SET stale = 1 WHERE network = $1")
         .bind(network.to_string())
         .execute(tx.conn())

@@ -6,11 +6,11 @@ use ipnet::Ipv4Net;
 use skybus_model::{
     id::{NetworkId, SecurityGroupId},
     network::{NetworkSpec, PacketMatch, PortSpec, RuleSpec},
-    segment::Segment,
+    segment::SegmentKind,
 };
 
 use super::{
-    Port, Scope, floating, membership, network,
+    Port, Scope, floating, membership, network, peers,
     rules::{self, Rule},
     subnets,
 };
@@ -45,6 +45,11 @@ impl Specs {
         })
     }
 
+    /// Looks a network up anew: it was changed.
+    pub(super) fn forget(&mut self, network: NetworkId) {
+        self.networks.remove(&network);
+    }
+
     async fn network(&mut self, tx: &mut Tx, id: NetworkId) -> Result<NetworkSpec> {
         if let Some(known) = self.networks.get(&id) {
             return Ok(known.clone());
@@ -60,9 +65,12 @@ impl Specs {
             gateway: subnet.gateway,
             dns: subnet.dns,
             mtu: network.mtu,
-            segment: Segment::Local,
-            peers: Vec::new(),
-            revision: 0,
+            peers: match network.segment.kind() {
+                SegmentKind::Vxlan => peers::of(tx, id).await?,
+                _ => Vec::new(),
+            },
+            segment: network.segment,
+            revision: network.revision,
         };
         self.networks.insert(id, spec.clone());
         Ok(spec)

@@ -1,11 +1,14 @@
 //! The network tables on both engines: addresses, groups, and what hosts are told.
 
 mod addresses;
+mod cutting;
 mod floating;
 mod guarding;
 mod hosts;
 mod ownership;
+mod peers;
 mod properties;
+mod segments;
 mod waiting;
 
 use ipnet::Ipv4Net;
@@ -13,6 +16,7 @@ use skybus_model::{
     HostName, Timestamp,
     id::{ProjectId, SecurityGroupId, ServerId},
     message::{Context, Outgoing, command::PortEnsure},
+    segment::Segment,
 };
 
 use super::{
@@ -53,7 +57,9 @@ pub(super) async fn a_network(tx: &mut Tx, project: ProjectId, cidr: &str) -> (N
         description: String::new(),
         shared: false,
         external: false,
-        mtu: 1500,
+        mtu: None,
+        segment: Segment::Local,
+        waits: None,
     };
     let network = network::create(tx, new).await.unwrap();
     let cidr: Ipv4Net = cidr.parse().unwrap();

@@ -8,7 +8,7 @@ use skybus_model::{
     id::{ImageId, OperationId, ProjectId, ServerId, UserId},
     image::DiskFormat,
     message::{Context, heartbeat::HostBeat},
-    segment::Carries,
+    segment::{Carries, Segment},
     server::{Desired, Power, ServerState},
 };
 
@@ -74,7 +74,9 @@ impl TestCloud {
             description: String::new(),
             shared: false,
             external: false,
-            mtu: 1500,
+            mtu: None,
+            segment: Segment::Local,
+            waits: None,
         };
         let network = network::create(&mut tx, new).await.expect("a network").id;
         let cidr = ipnet::Ipv4Net::new_assert([10, 1, 0, 0].into(), 24);
@@ -99,6 +101,21 @@ impl TestCloud {
             network,
             key,
         }
+    }
+
+    /// Carries the network of this cloud by a VLAN of the physical network `trunk`.
+    ///
+    /// # Panics
+    /// When the database fails.
+    pub async fn on_vlan(&self, id: u32) {
+        let mut tx = self.store.begin().await.expect("a transaction");
+        let text = "UPDATE networks SET segment = 'vlan', physical = 'trunk', number = $1";
+        sqlx::query(text)
+            .bind(i64::from(id))
+            .execute(tx.conn())
+            .await
+            .expect("an update");
+        tx.commit().await.expect("a commit");
     }
 
     /// A host of this size, both of its workers alive.

@@ -25,6 +25,7 @@ use super::{
     hostname,
     plan::{self, Plan},
     request::{self, Boot, Interface},
+    unnamed,
     view::Lens,
 };
 use crate::{
@@ -54,10 +55,13 @@ pub(crate) async fn create(
             "too many messages wait for the broker; try again later",
         ));
     }
-    let plan = plan::make(&app, &auth, &boot).await?;
+    let mut plan = plan::make(&app, &auth, &boot).await?;
     let mut tx = app.store.begin().await?;
     projects::hold(&mut tx, plan.project).await?;
     let count = take_quota(&mut tx, &plan, &boot).await?;
+    if plan.waiting {
+        plan.interfaces = unnamed::take(&mut tx, plan.project).await?;
+    }
     let groups = match plan.groups.as_slice() {
         [] => vec![groups::ensure_default(&mut tx, plan.project).await?.id],
         some => some.to_vec(),

@@ -19,6 +19,7 @@ mod plan;
 pub(super) mod query;
 pub(super) mod request;
 pub(crate) mod show;
+mod unnamed;
 mod view;
 
 pub(crate) use view::Lens;

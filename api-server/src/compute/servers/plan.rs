@@ -20,7 +20,10 @@ use skybus_store::{
     services,
 };
 
-use super::request::{Boot, Interface, Networks};
+use super::{
+    request::{Boot, Interface, Networks},
+    unnamed,
+};
 use crate::{
     app::App,
     http::{Auth, Error},
@@ -40,6 +43,8 @@ pub(super) struct Plan {
     /// Empty means the project's default group.
     pub(super) groups: Vec<SecurityGroupId>,
     pub(super) interfaces: Vec<Interface>,
+    /// Whether it goes to a network that waits for its first use, unless another boot takes that first.
+    pub(super) waiting: bool,
     /// `zone`, `zone:host`, or nothing.
     pub(super) zone: Option<String>,
     pub(super) desired: Desired,
@@ -71,11 +76,20 @@ pub(super) async fn make(app: &App, auth: &Auth, boot: &Boot) -> Result<Plan, Er
                 })?,
         ),
     };
+    let (interfaces, waiting) = match &boot.networks {
+        Networks::None => (Vec::new(), false),
+        Networks::Auto => match unnamed::to(&app.store, project).await? {
+            unnamed::To::These(interfaces) => (interfaces, false),
+            unnamed::To::Waiting => (Vec::new(), true),
+        },
+        Networks::These(asked) => (named(app, project, boot, asked).await?, false),
+    };
     Ok(Plan {
         project,
         resources: flavor.resources,
         groups: security_groups(app, project, boot).await?,
-        interfaces: interfaces(app, project, boot).await?,
+        interfaces,
+        waiting,
         zone: zone(app, auth, boot).await?,
         flavor: snapshot(flavor),
         image,
@@ -177,24 +191,15 @@ async fn security_groups(
     Ok(ids)
 }
 
-async fn interfaces(app: &App, project: ProjectId, boot: &Boot) -> Result<Vec<Interface>, Error> {
+/// The interfaces that were named, each of which can be had.
+async fn named(
+    app: &App,
+    project: ProjectId,
+    boot: &Boot,
+    asked: &[Interface],
+) -> Result<Vec<Interface>, Error> {
     let scope = Scope::Project(project);
-    let asked = match &boot.networks {
-        Networks::None => return Ok(Vec::new()),
-        Networks::Auto => {
-            let mut all = network::list(app.store.pool(), scope).await?;
-            all.retain(|network| !network.external);
-            return match all.as_slice() {
-                [] => Ok(Vec::new()),
-                [one] => Ok(vec![Interface::On(one.id, None)]),
-                _ => Err(Error::conflict(
-                    "Multiple possible networks found, use a Network ID to be more specific.",
-                )),
-            };
-        }
-        Networks::These(asked) => asked.clone(),
-    };
-    for interface in &asked {
+    for interface in asked {
         match interface {
             Interface::On(id, fixed) => {
                 if fixed.is_some() && boot.most > 1 {
@@ -233,7 +238,7 @@ async fn interfaces(app: &App, project: ProjectId, boot: &Boot) -> Result<Vec<In
             }
         }
     }
-    Ok(asked)
+    Ok(asked.to_vec())
 }
 
 async fn zone(app: &App, auth: &Auth, boot: &Boot) -> Result<Option<String>, Error> {

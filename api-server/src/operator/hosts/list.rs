@@ -46,12 +46,14 @@ fn one((machine, all): (&Machine, &[Machine]), hosts: &[Host], services: &[Servi
     let seen = services.iter().map(|service| service.last_seen).max();
     let invited = machine.state == machine::State::Invited;
     let shown = services.iter().map(|service| {
+        let carries = (service.service == "network").then_some(&service.carries);
         json!({
             "host": service.host,
             "service": service.service,
             "state": if service.is_up(now) { "up" } else { "down" },
             "enabled": service.enabled,
             "disabled_reason": service.disabled_reason,
+            "carries": carries,
         })
     });
     json!({

@@ -14,7 +14,7 @@ use super::{DOWN, Port, get};
 use crate::{
     Error, Result, Tx,
     networks::{
-        Scope, allocation, membership, network,
+        Scope, allocation, first_use, membership, network,
         subnets::{self, Subnet, address, number},
     },
     row::Columns,
@@ -103,6 +103,9 @@ pub async fn create(tx: &mut Tx, new: NewPort) -> Result<Port> {
             new.network
         )));
     };
+    if network.waits {
+        first_use::used(tx, network.id).await?;
+    }
     let id = PortId::random();
     match new.address {
         Some(wanted) => insert_at(tx, id, &new, &subnet, wanted).await?,

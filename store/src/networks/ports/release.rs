@@ -5,7 +5,7 @@ use skybus_model::{Timestamp, id::ServerId};
 use super::{DOWN, Port, get};
 use crate::{
     Error, Result, Tx,
-    networks::{Scope, floating, membership, subnets},
+    networks::{Scope, floating, membership, peers, subnets},
 };
 
 /// Plugs a port that its owner made into a server, as that server's `position`th. It outlives the server.
@@ -49,6 +49,9 @@ pub async fn release(tx: &mut Tx, port: &Port) -> Result<()> {
     if port.owned {
         return delete(tx, port).await;
     }
+    if peers::is_tunnelled(port) {
+        subnets::lock(tx, port.subnet).await?;
+    }
     sqlx::query(
         "UPDATE ports SET server = NULL, device = '', device_owner = '', hostname = '', host = NULL, \
          status = $2, stale = 0, leaving = 0, generation = generation + 1, updated_at = $3 WHERE id = $1",
@@ -58,7 +61,7 @@ pub async fn release(tx: &mut Tx, port: &Port) -> Result<()> {
     .bind(Timestamp::now().micros())
     .execute(tx.conn())
     .await?;
-    Ok(())
+    peers::left(tx, port).await
 }
 
 /// Deletes a port that no server uses.
@@ -95,5 +98,6 @@ async fn remove(tx: &mut Tx, port: &Port) -> Result<()> {
         .execute(tx.conn())
         .await?;
     floating::port_removed(tx, port.id).await?;
-    membership::left(tx, port).await
+    membership::left(tx, port).await?;
+    peers::left(tx, port).await
 }
