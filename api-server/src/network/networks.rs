@@ -141,7 +141,7 @@ pub(super) async fn create(
     body.done()?;
     let mut tx = app.store.begin().await?;
     limits::check(&mut tx, project, Resource::Network).await?;
-    let network = provider::make(&mut tx, new, wish).await?;
+    let network = provider::make(&mut tx, &auth, new, wish).await?;
     let body = json!({ "network": view(&network, None, &auth) });
     let response = once
         .record(&mut tx, StatusCode::CREATED, None, &body)

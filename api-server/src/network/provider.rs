@@ -11,7 +11,7 @@ use skybus_store::{
         network::{self, NewNetwork, default_mtu},
         segments::{
             self,
-            take::{self, From},
+            take::{self, From, Full},
         },
     },
 };
@@ -111,7 +111,12 @@ fn invalid(why: impl std::fmt::Display) -> Error {
 }
 
 /// Makes the network on the segment that was wished for.
-pub(super) async fn make(tx: &mut Tx, new: NewNetwork, wish: Wish) -> Result<Network, Error> {
+pub(super) async fn make(
+    tx: &mut Tx,
+    auth: &Auth,
+    new: NewNetwork,
+    wish: Wish,
+) -> Result<Network, Error> {
     let asked = new.mtu;
     let network = match wish {
         Wish::This(segment) => {
@@ -124,13 +129,9 @@ pub(super) async fn make(tx: &mut Tx, new: NewNetwork, wish: Wish) -> Result<Net
                 .await
                 .map_err(|error| in_words(error, word))?
         }
-        Wish::Free(from) => take::create(tx, new, &from).await?.map_err(|full| {
-            let text = format!(
-                "Unable to create the network. No tenant network is available for allocation: {full}. \
-                 An administrator can widen a range, or make another one."
-            );
-            Error::new(StatusCode::SERVICE_UNAVAILABLE, text).named("NoNetworkAvailable")
-        })?,
+        Wish::Free(from) => take::create(tx, new, &from)
+            .await?
+            .map_err(|full| none_free(auth, &full))?,
     };
     let most = default_mtu(&network.segment);
     if network.segment.overhead() > 0 && asked.is_some_and(|mtu| mtu > most) {
@@ -141,6 +142,21 @@ pub(super) async fn make(tx: &mut Tx, new: NewNetwork, wish: Wish) -> Result<Net
         return Err(wrong("mtu", &json!(asked), why));
     }
     Ok(network)
+}
+
+/// Which ranges there are is the operators' business.
+fn none_free(auth: &Auth, full: &Full) -> Error {
+    tracing::warn!("no network can be made: {full}");
+    let why = if auth.is_admin() {
+        format!("{full}; widen a range, or make another one")
+    } else {
+        "an administrator can make room for more; until then, delete networks or use others"
+            .to_owned()
+    };
+    let text = format!(
+        "Unable to create the network. No tenant network is available for allocation: {why}."
+    );
+    Error::new(StatusCode::SERVICE_UNAVAILABLE, text).named("NoNetworkAvailable")
 }
 
 /// Takes the three attributes of a network that is there, which it keeps.

@@ -61,18 +61,18 @@ pub(super) async fn joined(
     if !is_tunnelled(port) {
         return Ok(());
     }
-    let others: i64 = sqlx::query_scalar(
-        "SELECT COUNT(*) FROM ports WHERE network = $1 AND host = $2 AND server <> $3",
+    let other = sqlx::query(
+        "SELECT id FROM ports WHERE network = $1 AND host = $2 AND server <> $3 LIMIT 1",
     )
     .bind(port.network.to_string())
     .bind(host.as_str())
     .bind(server.to_string())
-    .fetch_one(tx.conn())
+    .fetch_optional(tx.conn())
     .await?;
-    if others > 0 {
-        return Ok(());
+    match other {
+        Some(_) => Ok(()),
+        None => changed(tx, port.network, host.as_str()).await,
     }
-    changed(tx, port.network, host.as_str()).await
 }
 
 /// `port`, as it was read before, is not on its host any more.
@@ -80,16 +80,15 @@ pub(super) async fn left(tx: &mut Tx, port: &Port) -> Result<()> {
     let Some(host) = port.host.as_ref().filter(|_| is_tunnelled(port)) else {
         return Ok(());
     };
-    let others: i64 =
-        sqlx::query_scalar("SELECT COUNT(*) FROM ports WHERE network = $1 AND host = $2")
-            .bind(port.network.to_string())
-            .bind(host.as_str())
-            .fetch_one(tx.conn())
-            .await?;
-    if others > 0 {
-        return Ok(());
+    let other = sqlx::query("SELECT id FROM ports WHERE network = $1 AND host = $2 LIMIT 1")
+        .bind(port.network.to_string())
+        .bind(host.as_str())
+        .fetch_optional(tx.conn())
+        .await?;
+    match other {
+        Some(_) => Ok(()),
+        None => changed(tx, port.network, host.as_str()).await,
     }
-    changed(tx, port.network, host.as_str()).await
 }
 
 /// The tunnel address of `host` is another one: every host of its VXLANs is told, also itself.

@@ -36,19 +36,24 @@ pub fn of_parts(
     })
 }
 
-/// How a network's segment is kept: kind, physical network, number.
-pub(super) fn columns(segment: &Segment) -> (SegmentKind, String, i64) {
-    let physical = segment.physical().map(ToString::to_string);
+/// How a network's segment is kept: kind, physical network, number. NULL is like no other NULL, so there may be
+/// many local ones.
+pub(super) fn columns(segment: &Segment) -> (SegmentKind, Option<String>, i64) {
+    let physical = match (segment.kind(), segment.physical()) {
+        (SegmentKind::Local, _) => None,
+        (_, name) => Some(name.map(ToString::to_string).unwrap_or_default()),
+    };
     (
         segment.kind(),
-        physical.unwrap_or_default(),
+        physical,
         segment.number().map_or(0, i64::from),
     )
 }
 
 pub(super) fn read(row: &AnyRow) -> Result<Segment> {
     let kind: SegmentKind = row.word("segment")?;
-    let (physical, number) = (row.text("physical")?, row.number("number")?);
+    let physical = row.maybe_text("physical")?.unwrap_or_default();
+    let number = row.number("number")?;
     of_parts(kind, &physical, number).map_err(|_| Error::Unreadable {
         column: "segment",
         value: format!("{kind} {physical} {number}"),
