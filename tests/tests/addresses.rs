@@ -92,7 +92,7 @@ fn one_client(api: &Api, network: &str, next: &AtomicUsize, all: usize) -> Resul
             return Ok(held);
         }
         held.push(take(api, network)?);
-        if number % EVERY == 0
+        if number.is_multiple_of(EVERY)
             && let Some(back) = held.pop()
         {
             let path = format!("/network/v2.0/ports/{}", back.id);
