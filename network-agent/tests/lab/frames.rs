@@ -8,9 +8,7 @@ use std::{
     thread,
 };
 
-use skybus_sys::tap;
-
-use super::{eventually, forwards};
+use super::{eventually, forwards, hold};
 
 pub(crate) type Mac = [u8; 6];
 
@@ -45,7 +43,7 @@ pub(crate) struct Way {
 impl Station {
     /// At a tap that is plugged into a bridge.
     pub(crate) fn at(namespace: &str, name: &str) -> Self {
-        let mouth = File::from(tap::open(namespace, name).unwrap());
+        let mouth = File::from(hold(namespace, name));
         forwards(namespace, name);
         let (mut ear, heard) = (mouth.try_clone().unwrap(), Arc::new(Mutex::new(Vec::new())));
         let notes = Arc::clone(&heard);

@@ -12,8 +12,9 @@ pub(crate) mod wire;
 use std::{
     collections::BTreeSet,
     fs::File,
-    io::{Read, Write},
+    io::{ErrorKind, Read, Write},
     net::{Ipv4Addr, UdpSocket},
+    os::fd::OwnedFd,
     process::Command,
     sync::atomic::{AtomicU32, Ordering},
     thread,
@@ -199,8 +200,8 @@ impl Guest {
             port.mac, port.network.mtu
         ));
         guest.ip("link set lo up");
-        let far = tap::open(network, &spec::tap(port.id)).unwrap();
-        let near = tap::open(&guest.name, "eth0").unwrap();
+        let far = hold(network, &spec::tap(port.id));
+        let near = hold(&guest.name, "eth0");
         wire(File::from(near), File::from(far));
         guest.ip("link set eth0 up");
         forwards(network, &spec::tap(port.id));
@@ -284,6 +285,21 @@ pub(crate) fn ip(namespace: &str, line: &str) {
         "ip {line}: {}",
         String::from_utf8_lossy(&out.stderr)
     );
+}
+
+/// The other end of a tap. Whoever made it has let go of it, but a process that was started in that moment by
+/// another test holds it until it has become its program.
+pub(crate) fn hold(namespace: &str, name: &str) -> OwnedFd {
+    let mut held = None;
+    eventually("the tap's end", || match tap::open(namespace, name) {
+        Ok(end) => {
+            held = Some(end);
+            true
+        }
+        Err(error) if error.kind() == ErrorKind::ResourceBusy => false,
+        Err(error) => panic!("{error}"),
+    });
+    held.unwrap()
 }
 
 /// Waits until a bridge passes frames of this link on, which is a moment after somebody holds its other end.
