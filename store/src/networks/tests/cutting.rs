@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::{
     Error,
+    identity::{Domain, Project, domains, projects},
     networks::{
         Scope,
         cut::{self, BadCut, Cut, Kind},
         first_use,
         quotas::{self, Resource},
     },
+    testing::{TestStore, wait},
 };
 
 on_both! {
@@ -141,10 +143,7 @@ async fn boots(store: Store, project: ProjectId) -> bool {
     took
 }
 
-async fn each_network_is_given_to_one_project(store: &Store) {
-    use crate::identity::{Domain, Project, domains, projects};
-    let admin = ProjectId::random();
-    let made = cut(store, admin, &a_cut(8, vlans(100))).await.unwrap();
+async fn some_projects(store: &Store, count: usize) -> Vec<ProjectId> {
     let mut tx = store.begin().await.unwrap();
     let domain = Domain {
         id: domains::DEFAULT.to_owned(),
@@ -154,7 +153,7 @@ async fn each_network_is_given_to_one_project(store: &Store) {
     };
     domains::ensure(&mut tx, &domain).await.unwrap();
     let mut all = Vec::new();
-    for n in 0..12 {
+    for n in 0..count {
         let project = Project {
             id: ProjectId::random(),
             domain: domain.id.clone(),
@@ -167,6 +166,13 @@ async fn each_network_is_given_to_one_project(store: &Store) {
         all.push(project.id);
     }
     tx.commit().await.unwrap();
+    all
+}
+
+async fn each_network_is_given_to_one_project(store: &Store) {
+    let admin = ProjectId::random();
+    let made = cut(store, admin, &a_cut(8, vlans(100))).await.unwrap();
+    let all = some_projects(store, 12).await;
     // The lowest goes first.
     assert!(boots(store.clone(), all[0]).await);
     let first = network::get(store.pool(), made[0].id, Scope::Everything);
@@ -192,6 +198,48 @@ async fn each_network_is_given_to_one_project(store: &Store) {
     let choice = first_use::choice(store.pool(), all[0]).await.unwrap();
     assert_eq!(choice.own, [made[0].id]);
     assert!(!choice.waiting);
+}
+
+/// Both would find that the project has no network.
+#[tokio::test]
+async fn a_projects_second_boot_waits_for_its_first() {
+    let test = TestStore::postgres().await;
+    let store = &test.store;
+    let made = cut(store, ProjectId::random(), &a_cut(2, vlans(100)))
+        .await
+        .unwrap();
+    let project = some_projects(store, 1).await[0];
+    let mut tx = store.begin().await.unwrap();
+    first_use::one_at_a_time(&mut tx, project).await.unwrap();
+    let taken = first_use::take(&mut tx, project).await.unwrap();
+    assert_eq!(taken, Some(made[0].id));
+    let second = [tokio::spawn(boots(store.clone(), project))];
+    assert!(wait(store, &second).await, "it did not wait");
+    tx.commit().await.unwrap();
+    let [second] = second;
+    assert!(!second.await.unwrap(), "one project has two");
+}
+
+/// Of a network that two projects would take, the second finds that it is gone.
+#[tokio::test]
+async fn who_comes_second_takes_the_next() {
+    let test = TestStore::postgres().await;
+    let store = &test.store;
+    let made = cut(store, ProjectId::random(), &a_cut(2, vlans(100)))
+        .await
+        .unwrap();
+    let projects = some_projects(store, 2).await;
+    let mut tx = store.begin().await.unwrap();
+    first_use::take(&mut tx, projects[0]).await.unwrap();
+    let second = [tokio::spawn(boots(store.clone(), projects[1]))];
+    assert!(wait(store, &second).await, "it did not wait");
+    tx.commit().await.unwrap();
+    let [second] = second;
+    assert!(second.await.unwrap());
+    for (piece, project) in made.iter().zip(projects) {
+        let network = network::get(store.pool(), piece.id, Scope::Everything);
+        assert_eq!(network.await.unwrap().project, project);
+    }
 }
 
 async fn what_is_used_by_name_waits_no_more(store: &Store) {
