@@ -1,5 +1,8 @@
 //! What carries networks: as administrators see it, choose it, and make ranges for it.
 
+use skybus_model::{Timestamp, host::Resources, segment::SegmentKind};
+use skybus_store::{services, testing::TestCloud};
+
 use super::*;
 
 async fn a_range(app: &TestApp, token: &str, more: Value) -> Answer {
@@ -230,4 +233,36 @@ async fn the_first_network_is_carried_by_what_is_configured() {
     let flat = &networks.body["networks"][0];
     assert_eq!(provider(flat), (json!("vxlan"), Value::Null, json!(7)));
     assert_eq!(flat["mtu"], 1450);
+}
+
+#[tokio::test]
+async fn administrators_see_what_each_network_worker_carries_and_lacks() {
+    let app = TestApp::sqlite().await;
+    let admin = app.admin().await;
+    let cloud = TestCloud::new(app.store().clone()).await;
+    let host = "node-1".parse().unwrap();
+    let mut beat = cloud.beat(&host, "network", Resources::default());
+    beat.carries.vlan = ["trunk".parse().unwrap()].into();
+    beat.carries.tunnel = Some([192, 0, 2, 7].into());
+    let why = "eth1 has addresses".to_owned();
+    beat.carries.lacks = [(SegmentKind::Flat, why)].into();
+    let mut tx = app.store().begin().await.unwrap();
+    services::heard(&mut tx, &beat, Timestamp::now())
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let agents = app.get(&admin, &format!("{V2}/agents")).await;
+    assert_eq!(
+        agents.body["agents"][0]["configurations"],
+        json!({ "flat_networks": [], "vlan_networks": ["trunk"], "tunneling_ip": "192.0.2.7",
+            "tunnel_types": ["vxlan"], "lacks": { "flat": "eth1 has addresses" } })
+    );
+    let status = app.get(&admin, "/skybus/v1/status").await;
+    let roles = status.body["roles"].as_array().unwrap().clone();
+    let role = roles.iter().find(|role| role["role"] == "network").unwrap();
+    assert_eq!(
+        role["carries"],
+        json!({ "flat": [], "vlan": ["trunk"], "tunnel": "192.0.2.7",
+            "lacks": { "flat": "eth1 has addresses" } })
+    );
 }
