@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use crate::{
     auth::Choice,
     commands::{
-        audit, boot, bus, completion, console, flavors, floating, hosts, identity, images,
+        admin, audit, boot, bus, completion, console, flavors, floating, hosts, identity, images,
         keypairs, machines, metadata, networks, power, quotas, rules, secgroups, servers, ssh,
         trace, watch, word,
     },
@@ -74,6 +74,9 @@ enum Command {
     /// Machines of this cloud: add, list, drain, remove
     #[command(subcommand)]
     Host(machines::Command),
+    /// Networks and numbers that operators make for everybody (administrators)
+    #[command(subcommand)]
+    Admin(admin::Command),
     /// Dead letters and subscribers of the message bus
     #[command(subcommand)]
     Bus(bus::Command),
@@ -137,6 +140,7 @@ impl Arguments {
             Command::Quotas(command) => command.run(&context),
             Command::Identity(command) => command.run(&context),
             Command::Host(command) => command.run(&context),
+            Command::Admin(command) => command.run(&context),
             Command::Bus(command) => command.run(&context),
             Command::Audit(command) => return command.run(&context),
             Command::Completion(command) => command.run(&context),

@@ -67,6 +67,16 @@ pub(crate) const NETWORK: Kind = Kind {
     one: "network",
     by_name: true,
 };
+/// A range of segments' numbers.
+pub(crate) const SEGMENT_RANGE: Kind = Kind {
+    word: "segment range",
+    command: "admin segment-range list",
+    service: Service::Network,
+    path: "/network_segment_ranges",
+    key: "network_segment_ranges",
+    one: "network_segment_range",
+    by_name: true,
+};
 /// A security group.
 pub(crate) const SECURITY_GROUP: Kind = Kind {
     word: "security group",

@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 use crate::{
     arguments::Context,
     failure::Failure,
-    output::{cell::word, table::Column},
+    output::{
+        cell::{text, word},
+        table::Column,
+    },
     session::Service,
 };
 
@@ -72,6 +75,22 @@ const SERVICES: [Column; 9] = [
     Column::new("Forced down", |s| word(s, "forced_down")),
 ];
 
+/// What only skybus says: what a network worker found that its host cannot carry, and why.
+const LACKS: Column = Column::new("Lacks", lacks);
+
+fn lacks(service: &Value) -> String {
+    let lacks = service["carries"]["lacks"].as_object();
+    let each = lacks.into_iter().flatten();
+    let all: Vec<String> = each
+        .map(|(kind, why)| format!("{kind}: {}", text(why)))
+        .collect();
+    if all.is_empty() {
+        "-".to_owned()
+    } else {
+        all.join("; ")
+    }
+}
+
 fn used(host: &Value, used: &str, all: &str) -> String {
     format!("{} of {}", word(host, used), word(host, all))
 }
@@ -93,7 +112,11 @@ impl Command {
             }
             Self::ServiceList => {
                 let services = session.list(Service::Compute, "/os-services", "services", None)?;
-                context.output.list(&SERVICES, &services)
+                let mut columns = SERVICES.to_vec();
+                if services.iter().any(|one| one.get("carries").is_some()) {
+                    columns.push(LACKS);
+                }
+                context.output.list(&columns, &services)
             }
             Self::ServiceDisable {
                 host,

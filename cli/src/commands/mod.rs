@@ -1,5 +1,6 @@
 //! The commands, one file per family.
 
+pub(crate) mod admin;
 pub(crate) mod audit;
 pub(crate) mod boot;
 pub(crate) mod bus;

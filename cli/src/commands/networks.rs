@@ -42,6 +42,13 @@ const NETWORKS: [Column; 5] = [
     Column::new("Subnets", |n| word(n, "subnets")),
 ];
 
+/// What only administrators are told: what carries the network's frames between hosts.
+const SEGMENT: [Column; 3] = [
+    Column::new("Kind", |n| word(n, "provider:network_type")),
+    Column::new("Physical Network", |n| word(n, "provider:physical_network")),
+    Column::new("Number", |n| word(n, "provider:segmentation_id")),
+];
+
 const PORTS: [Column; 6] = [
     Column::new("ID", |p| word(p, "id")),
     Column::new("MAC Address", |p| word(p, "mac_address")),
@@ -66,7 +73,12 @@ impl Command {
         match self {
             Self::NetworkList => {
                 let networks = session.list(Service::Network, "/networks", "networks", None)?;
-                context.output.list(&NETWORKS, &networks)
+                let told = |network: &Value| network.get("provider:network_type").is_some();
+                let mut columns = NETWORKS.to_vec();
+                if networks.iter().any(told) {
+                    columns.extend(SEGMENT);
+                }
+                context.output.list(&columns, &networks)
             }
             Self::NetworkShow { network } => {
                 let network = resolve::object(&session, NETWORK, &network)?;
