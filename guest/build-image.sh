@@ -36,8 +36,12 @@ flock 9
 check_tools
 choose_packages
 
-# What the image depends on: the packages' versions and every file of this directory.
-recipe=$({ echo "${VERSIONS[@]}"; cd "$HERE" && find . -type f ! -name check-image.sh -print0 | sort -z | xargs -0 sha256sum; } | sha256sum | cut -d' ' -f1)
+# What the image depends on: the packages' versions and every file of this directory that is for it.
+recipe=$({
+  echo "${VERSIONS[@]}"
+  cd "$HERE"
+  find . -type f ! -name check-image.sh ! -name build-host.sh ! -path './host/*' -print0 | sort -z | xargs -0 sha256sum
+} | sha256sum | cut -d' ' -f1)
 if [ "$(cat "$OUT/$NAME.recipe" 2>/dev/null)" = "$recipe" ] && [ -s "$OUT/$NAME.qcow2" ]; then
   echo "guest image: $OUT/$NAME.qcow2 is up to date"
   exit 0

@@ -10,6 +10,7 @@ pub mod api;
 pub mod campaign;
 pub mod cloud;
 pub mod database;
+pub mod debian_host;
 pub mod disk;
 pub mod faults;
 pub mod guest;
