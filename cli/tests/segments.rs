@@ -70,7 +70,7 @@ fn what_is_not_said_of_networks_is_not_sent() {
         .iter()
         .map(fake_cloud::Seen::json)
         .collect();
-    let common = json!({"fixed_range": "10.0.0.0/24", "count": 1, "size": 256, "dns": []});
+    let common = json!({"name": "network", "fixed_range": "10.0.0.0/24", "count": 1, "size": 256, "dns": []});
     let with = |more: Value| {
         let mut all = common.clone();
         all.as_object_mut()
@@ -196,21 +196,14 @@ fn who_is_told_what_carries_a_network_sees_it() {
 #[test]
 fn the_list_of_services_says_what_a_host_lacks_and_why() {
     let cloud = FakeCloud::start();
-    let service = |host: &str, carries: Value| {
-        json!({"id": host, "binary": "nova-network", "host": host, "zone": "nova",
-            "status": "enabled", "state": "up", "updated_at": "2026-01-02", "disabled_reason": null,
-            "forced_down": false, "carries": carries})
+    let service = |binary: &str, host: &str| {
+        json!({"id": "1", "binary": binary, "host": host, "zone": "nova",
+            "status": "enabled", "state": "up", "updated_at": "2026-01-02", "disabled_reason": null})
     };
-    let lacks = json!({"vlan": "the kernel has no 802.1Q", "vxlan": "no tunnel address"});
     let services = [
-        service(
-            "a",
-            json!({"flat": [], "vlan": [], "tunnel": null, "lacks": lacks}),
-        ),
-        service(
-            "b",
-            json!({"flat": [], "vlan": ["p"], "tunnel": null, "lacks": {}}),
-        ),
+        service("nova-network", "a"),
+        service("nova-network", "b"),
+        service("nova-compute", "a"),
     ];
     cloud.answers(
         "GET",
@@ -218,16 +211,35 @@ fn the_list_of_services_says_what_a_host_lacks_and_why() {
         200,
         &json!({"services": services}),
     );
-    let ran = cloud.run(&["service-list", "-f", "value"]);
-    let row = |host: &str| format!("{host} nova-network {host} nova enabled up 2026-01-02 - False");
+    let row =
+        |binary: &str, host: &str| format!("1 {binary} {host} nova enabled up 2026-01-02 - -");
+    let rows = services
+        .iter()
+        .map(|s| row(s["binary"].as_str().unwrap(), s["host"].as_str().unwrap()));
+    let rows: Vec<String> = rows.collect();
+    let foreign = cloud.run(&["service-list", "-f", "value"]);
+    assert_eq!(foreign.out, rows.join("\n") + "\n", "{}", foreign.err);
+
+    let carries = |host: &str, lacks: Value| {
+        let carries = json!({"flat": [], "vlan": [], "tunnel": null, "lacks": lacks});
+        json!({"name": host, "services": [
+            {"service": "compute", "host": host, "carries": null},
+            {"service": "network", "host": host, "carries": carries},
+        ]})
+    };
+    let lacks = json!({"vlan": "the kernel has no 802.1Q", "vxlan": "no tunnel address"});
+    cloud.answers(
+        "GET",
+        "/skybus/v1/hosts",
+        200,
+        &json!({"hosts": [carries("a", lacks), carries("b", json!({}))]}),
+    );
+    let own = cloud.run(&["service-list", "-f", "value"]);
+    let lacking = "vlan: the kernel has no 802.1Q; vxlan: no tunnel address";
     assert_eq!(
-        ran.out,
-        format!(
-            "{} vlan: the kernel has no 802.1Q; vxlan: no tunnel address\n{} -\n",
-            row("a"),
-            row("b")
-        ),
+        own.out,
+        format!("{} {lacking}\n{} -\n{} -\n", rows[0], rows[1], rows[2]),
         "{}",
-        ran.err
+        own.err
     );
 }

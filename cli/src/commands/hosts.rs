@@ -7,10 +7,10 @@ use crate::{
     arguments::Context,
     failure::Failure,
     output::{
-        cell::{text, word},
+        cell::{plain, text, word},
         table::Column,
     },
-    session::Service,
+    session::{Service, Session},
 };
 
 /// The commands.
@@ -75,8 +75,29 @@ const SERVICES: [Column; 9] = [
     Column::new("Forced down", |s| word(s, "forced_down")),
 ];
 
-/// What only skybus says: what a network worker found that its host cannot carry, and why.
+/// What a network worker found that its host cannot carry, and why. Only skybus says so.
 const LACKS: Column = Column::new("Lacks", lacks);
+
+/// Adds to each service what its host can carry, where the cloud says so. Other clouds have no such list.
+fn add_carries(session: &Session, services: &mut [Value]) {
+    let Ok(answer) = session.get(Service::Operator, "/hosts") else {
+        return;
+    };
+    let machines = answer["hosts"].as_array().into_iter().flatten();
+    let told: Vec<&Value> = machines
+        .flat_map(|machine| machine["services"].as_array().into_iter().flatten())
+        .filter(|one| one["carries"].is_object())
+        .collect();
+    for service in services {
+        let is_this = |one: &&&Value| {
+            one["host"] == service["host"]
+                && plain(service, "binary").ends_with(plain(one, "service"))
+        };
+        if let Some(one) = told.iter().find(is_this) {
+            service["carries"] = one["carries"].clone();
+        }
+    }
+}
 
 fn lacks(service: &Value) -> String {
     let lacks = service["carries"]["lacks"].as_object();
@@ -111,7 +132,9 @@ impl Command {
                 context.output.list(&HYPERVISORS, &hosts)
             }
             Self::ServiceList => {
-                let services = session.list(Service::Compute, "/os-services", "services", None)?;
+                let mut services =
+                    session.list(Service::Compute, "/os-services", "services", None)?;
+                add_carries(&session, &mut services);
                 let mut columns = SERVICES.to_vec();
                 if services.iter().any(|one| one.get("carries").is_some()) {
                     columns.push(LACKS);

@@ -45,9 +45,9 @@ pub(crate) struct Create {
     /// The physical network that the VLANs are on [default: physnet1]
     #[arg(long, value_name = "NAME", requires = "vlan", conflicts_with = "vxlan")]
     physical: Option<String>,
-    /// What they are to be called, followed by a number where there are several
-    #[arg(long, value_name = "WORD")]
-    name: Option<String>,
+    /// What their names begin with; a number follows
+    #[arg(long, value_name = "WORD", default_value = "network")]
+    name: String,
     /// A name server for their guests; may be repeated
     #[arg(long, value_name = "ADDRESS")]
     dns: Vec<Ipv4Addr>,

@@ -35,7 +35,7 @@ pub(crate) enum Command {
     },
     /// List the ranges, with how much of each is used
     List,
-    /// Delete ranges; networks keep the numbers that they have
+    /// Delete ranges of which no network has a number
     Delete {
         /// Their names or ids
         #[arg(required = true)]
@@ -50,18 +50,22 @@ const COLUMNS: [Column; 8] = [
     Column::new("Physical Network", |r| word(r, "physical_network")),
     Column::new("Minimum", |r| word(r, "minimum")),
     Column::new("Maximum", |r| word(r, "maximum")),
-    Column::new("Used", |r| how_many(&r["used"])),
-    Column::new("Available", |r| how_many(&r["available"])),
+    Column::new("Used", |r| used(r).to_string()),
+    Column::new("Available", available),
 ];
 
-/// A range can have millions of numbers.
-fn how_many(numbers: &Value) -> String {
-    let many = match numbers {
-        Value::Array(list) => list.len(),
-        Value::Object(map) => map.len(),
-        other => return crate::output::cell::text(other),
-    };
-    many.to_string()
+fn used(range: &Value) -> usize {
+    range["used"].as_object().map_or(0, serde_json::Map::len)
+}
+
+/// Counted from the ends: of a long range the cloud does not list all that is free.
+fn available(range: &Value) -> String {
+    let (first, last) = (range["minimum"].as_u64(), range["maximum"].as_u64());
+    let all = first
+        .zip(last)
+        .and_then(|(first, last)| (last + 1).checked_sub(first));
+    let left = all.and_then(|all| all.checked_sub(u64::try_from(used(range)).ok()?));
+    left.map_or_else(|| "-".to_owned(), |left| left.to_string())
 }
 
 impl Command {
