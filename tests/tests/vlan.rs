@@ -180,10 +180,12 @@ fn boot(cloud: &Cloud, name: &str, network: &str, host: &str) -> Result<Value> {
         let trace = cloud.skybus(&["trace", &server])?;
         anyhow::bail!("{booted:?}\n{}\n{}", trace.out, cloud.logs());
     }
+    // A server that is played does not wait for its port.
     let list = ["-f", "json", "port-list", "--server", &server];
-    let ports = as_whom(cloud, name, &list)?.json()?;
-    ensure!(ports[0]["status"] == "ACTIVE", "{ports}");
-    Ok(ports[0].clone())
+    wait::until("a port that its host has made", LIMIT, || {
+        let ports = as_whom(cloud, name, &list)?.json()?;
+        Ok((ports[0]["status"] == "ACTIVE").then(|| ports[0].clone()))
+    })
 }
 
 /// What either says has its own number on it, and nothing of it is seen without.
