@@ -33,6 +33,8 @@ fn two_projects_on_two_vlans_share_two_hosts_and_all_addresses() -> Result<()> {
     let mut a = Member::join(&cloud, a, HOSTS[0], &physical)?;
     let mut b = Member::join(&cloud, b, HOSTS[1], &physical)?;
 
+    the_operator_sees_what_hosts_carry(&cloud)?;
+
     let mut stories = Vec::new();
     for project in PROJECTS {
         stories.push(Project::begin(&cloud, project)?);
@@ -56,26 +58,43 @@ fn two_projects_on_two_vlans_share_two_hosts_and_all_addresses() -> Result<()> {
     nothing_is_left(&cloud, [&mut a, &mut b])
 }
 
-/// Out of which the networks of projects get theirs.
+/// A range out of which the networks of projects get theirs; and two networks for projects that bring none, on
+/// VLANs beside it.
 fn the_operator_gives_vlans(cloud: &Cloud) -> Result<()> {
     let (minimum, maximum) = (FIRST_VLAN.to_string(), (FIRST_VLAN + 9).to_string());
-    let range = [
-        "admin",
-        "segment-range",
-        "create",
-        "campus",
-        "--type",
-        "vlan",
-    ];
-    let of = [
-        "--physical",
-        "trunk",
-        "--minimum",
-        &minimum,
-        "--maximum",
-        &maximum,
-    ];
-    cloud.skybus(&[&range[..], &of].concat())?.ok().map(drop)
+    let range = format!(
+        "admin segment-range create campus --type vlan --physical trunk --minimum {minimum} \
+         --maximum {maximum}"
+    );
+    cloud.skybus(&words(&range))?.ok()?;
+    let networks = "-f json admin network create --fixed-range 10.8.0.0/16 --num-networks 2 \
+                    --network-size 256 --vlan 200 --physical trunk --name spare";
+    let made = cloud.skybus(&words(networks))?.json()?;
+    ensure!(
+        made[0]["number"] == 200 && made[1]["number"] == 201 && made[1]["physical"] == "trunk",
+        "{made}"
+    );
+    Ok(())
+}
+
+fn words(line: &str) -> Vec<&str> {
+    line.split_whitespace().collect()
+}
+
+/// The hosts have said that they are on the wire, and can tag.
+fn the_operator_sees_what_hosts_carry(cloud: &Cloud) -> Result<()> {
+    let all = cloud.skybus(&["-f", "json", "service-list"])?.json()?;
+    let all = all.as_array().context("a list of services")?;
+    for host in HOSTS {
+        let is_its = |one: &&Value| one["host"] == host && one["binary"] == "nova-network";
+        let its = all.iter().find(is_its).context(host)?;
+        let carries = &its["carries"];
+        ensure!(
+            carries["vlan"] == json!(["trunk"]) && carries["lacks"]["vlan"].is_null(),
+            "{its}"
+        );
+    }
+    Ok(())
 }
 
 /// A project with a network, and a server on each host.
