@@ -147,7 +147,8 @@ impl DebianHost {
     /// When it cannot be written.
     pub fn write(&mut self, path: &str, text: &str) -> Result<()> {
         ensure!(!text.contains("'"), "quotes would end the text");
-        let directory = Path::new(path).parent().unwrap_or(Path::new("/")).display();
+        let directory = Path::new(path).parent().context("a file in a directory")?;
+        let directory = directory.display();
         self.must(&format!("mkdir -p {directory}; printf %s '{text}' >{path}"))?;
         Ok(())
     }
