@@ -81,6 +81,16 @@ points! {
     ComputeBeforeStop = "compute.before-stop",
     /// It has been ended.
     ComputeAfterStop = "compute.after-stop",
+    /// A machine that runs is about to get an interface.
+    ComputeBeforePlug = "compute.before-plug",
+    /// QEMU has the end of its cable, and the guest does not see the interface yet.
+    ComputeCabled = "compute.cabled",
+    /// The guest sees it.
+    ComputeAfterPlug = "compute.after-plug",
+    /// A machine that runs is about to lose an interface.
+    ComputeBeforeUnplug = "compute.before-unplug",
+    /// It has lost it.
+    ComputeAfterUnplug = "compute.after-unplug",
     /// All of a server is about to be removed from its host.
     ComputeBeforeRemove = "compute.before-remove",
     /// It has been removed.

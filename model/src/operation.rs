@@ -20,6 +20,10 @@ words! {
         Stop = "stop",
         /// Reboot it, soft or hard.
         Reboot = "reboot",
+        /// Plug it into one more network.
+        AttachInterface = "attach_interface",
+        /// Unplug it from a network.
+        DetachInterface = "detach_interface",
         /// Remove it.
         Delete = "delete",
     }
@@ -73,7 +77,9 @@ impl OperationKind {
     pub const fn deadline(self) -> Duration {
         match self {
             Self::Boot => Duration::from_secs(600),
-            Self::Start | Self::Stop => Duration::from_secs(180),
+            Self::Start | Self::Stop | Self::AttachInterface | Self::DetachInterface => {
+                Duration::from_secs(180)
+            }
             Self::Reboot => Duration::from_secs(240),
             Self::Delete => Duration::from_secs(300),
         }

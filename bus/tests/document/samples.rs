@@ -237,6 +237,7 @@ fn server_spec() -> ServerSpec {
             network: NetworkId::random(),
             mac: String::new(),
             address: "10.1.0.3".parse().unwrap(),
+            place: Some(0),
         }],
         config_drive: None,
     }

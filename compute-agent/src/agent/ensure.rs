@@ -167,8 +167,11 @@ async fn run<D: Driver>(
 ) -> Result<(), Fault> {
     match (seen, ensure.restart) {
         (Seen::Running(since), Some(_)) if since >= ensure.generation => return Ok(()),
-        (Seen::Running(_), None) => return Ok(()),
-        (Seen::Paused(_), None) => return driver.resume(place).await,
+        (Seen::Running(_), None) => return interfaces(driver, place, ensure, hops).await,
+        (Seen::Paused(_), None) => {
+            interfaces(driver, place, ensure, hops).await?;
+            return driver.resume(place).await;
+        }
         (Seen::Running(_), Some(Restart::Soft)) => steps::stop(driver, place, GRACE, hops).await?,
         (Seen::Off | Seen::Absent, _) => {}
         (Seen::Running(_) | Seen::Paused(_), Some(_))
@@ -177,6 +180,24 @@ async fn run<D: Driver>(
         }
     }
     steps::start(driver, place, &ensure.spec, ensure.generation, hops).await
+}
+
+/// Gives a machine that runs the interfaces that it should have, and takes away the others. What it has is
+/// asked of the machine itself, so whatever was done before by a worker that died is done once.
+async fn interfaces<D: Driver>(
+    driver: &D,
+    place: &Place,
+    ensure: &ServerEnsure,
+    hops: &Hops,
+) -> Result<(), Fault> {
+    let plugs = driver.plugs(place, &ensure.spec).await?;
+    for device in &plugs.spare {
+        steps::unplug(driver, place, device, hops).await?;
+    }
+    for nic in &plugs.missing {
+        steps::plug(driver, place, nic, hops).await?;
+    }
+    Ok(())
 }
 
 /// Leaves nothing of a server that was never complete, and says what is there.

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use skybus_fault::{self as fault, Point};
-use skybus_model::{Fault, Generation, server::ServerSpec};
+use skybus_model::{
+    Fault, Generation,
+    server::{Nic, ServerSpec},
+};
 
-use crate::driver::{Driver, Hops, Place};
+use crate::driver::{Device, Driver, Hops, Place};
 
 /// See [`Driver::build`].
 pub(super) async fn build<D: Driver>(
@@ -44,6 +47,32 @@ pub(super) async fn stop<D: Driver>(
     fault::hit(Point::ComputeBeforeStop, "");
     driver.stop(place, grace, hops).await?;
     fault::hit(Point::ComputeAfterStop, "");
+    Ok(())
+}
+
+/// See [`Driver::plug`].
+pub(super) async fn plug<D: Driver>(
+    driver: &D,
+    place: &Place,
+    nic: &Nic,
+    hops: &Hops,
+) -> Result<(), Fault> {
+    fault::hit(Point::ComputeBeforePlug, "");
+    driver.plug(place, nic, hops).await?;
+    fault::hit(Point::ComputeAfterPlug, "");
+    Ok(())
+}
+
+/// See [`Driver::unplug`].
+pub(super) async fn unplug<D: Driver>(
+    driver: &D,
+    place: &Place,
+    device: &Device,
+    hops: &Hops,
+) -> Result<(), Fault> {
+    fault::hit(Point::ComputeBeforeUnplug, "");
+    driver.unplug(place, device, hops).await?;
+    fault::hit(Point::ComputeAfterUnplug, "");
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 //! fakes that outlive a killed worker or are lost with it, as the test wants.
 
 mod bench;
+mod interfaces;
 
 use skybus_model::{
     FaultCode, Generation,

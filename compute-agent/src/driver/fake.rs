@@ -6,18 +6,24 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use skybus_model::{
-    Fault, FaultCode, Generation, HostName, Timestamp, host::Resources, id::ServerId,
-    message::call::ConsoleAnswer, server::ServerSpec,
+    Fault, FaultCode, Generation, HostName, Timestamp,
+    host::Resources,
+    id::{PortId, ServerId},
+    message::call::ConsoleAnswer,
+    server::{Nic, ServerSpec},
 };
 use tokio::sync::mpsc::UnboundedSender;
 use uuid::Uuid;
 
-use super::{Driver, Hops, Place, Seen};
+use super::{Device, Driver, Hops, Place, Plugs, Seen};
 
 /// What every fake host has.
 const HAS: Resources = Resources {
@@ -31,6 +37,8 @@ const HAS: Resources = Resources {
 struct Machine {
     seen: Seen,
     uses: Resources,
+    /// Its interfaces, by their ports.
+    nics: Vec<PortId>,
     console: String,
 }
 
@@ -42,6 +50,16 @@ pub struct Fake {
     life: String,
     /// How long each build takes.
     delay: Duration,
+    /// Whether guests let go of no interface.
+    clings: AtomicBool,
+}
+
+fn device(port: &PortId) -> Device {
+    Device {
+        path: port.to_string(),
+        cable: String::new(),
+        mac: String::new(),
+    }
 }
 
 impl Fake {
@@ -54,7 +72,21 @@ impl Fake {
             changes,
             life,
             delay,
+            clings: AtomicBool::new(false),
         }
+    }
+
+    /// Has guests let go of no interface any more, or let go again.
+    pub fn cling(&self, clings: bool) {
+        self.clings.store(clings, Ordering::Relaxed);
+    }
+
+    /// The ports that a machine is plugged into, in the order in which that was done.
+    #[must_use]
+    pub fn interfaces(&self, place: &Place) -> Vec<PortId> {
+        self.machines()
+            .get(place)
+            .map_or_else(Vec::new, |machine| machine.nics.clone())
     }
 
     /// Makes a machine be as `seen` without anyone having asked, as accidents do.
@@ -136,6 +168,7 @@ impl Driver for Fake {
             .or_insert_with(|| Machine {
                 seen: Seen::Off,
                 uses: spec.resources,
+                nics: Vec::new(),
                 console: String::new(),
             });
         hops.note("disk ready", "");
@@ -161,6 +194,7 @@ impl Driver for Fake {
         let line = format!("[{}] {} is up\n", Timestamp::now().iso_micros(), spec.name);
         self.with(place, |machine| {
             machine.seen = Seen::Running(generation);
+            machine.nics = spec.nics.iter().map(|nic| nic.port).collect();
             machine.console.push_str(&line);
         });
         hops.note("qemu started", "not really");
@@ -176,6 +210,43 @@ impl Driver for Fake {
         self.with(place, |machine| {
             machine.seen = Seen::Running(Generation::default());
         });
+        Ok(())
+    }
+
+    async fn plugs(&self, place: &Place, spec: &ServerSpec) -> Result<Plugs, Fault> {
+        let has = self
+            .machines()
+            .get(place)
+            .map_or_else(Vec::new, |machine| machine.nics.clone());
+        let wanted = |port: &PortId| spec.nics.iter().any(|nic| nic.port == *port);
+        let missing = spec.nics.iter().filter(|nic| !has.contains(&nic.port));
+        let spare = has.iter().filter(|port| !wanted(port));
+        Ok(Plugs {
+            missing: missing.cloned().collect(),
+            spare: spare.map(device).collect(),
+        })
+    }
+
+    async fn plug(&self, place: &Place, nic: &Nic, hops: &Hops) -> Result<(), Fault> {
+        self.with(place, |machine| {
+            if !machine.nics.contains(&nic.port) {
+                machine.nics.push(nic.port);
+            }
+        });
+        hops.note("interface plugged", "not really");
+        Ok(())
+    }
+
+    async fn unplug(&self, place: &Place, spare: &Device, hops: &Hops) -> Result<(), Fault> {
+        let stubborn = self.clings.load(Ordering::Relaxed);
+        if stubborn {
+            let message = "The guest did not let go of the interface, as it was told";
+            return Err(Fault::new(FaultCode::Internal, message));
+        }
+        self.with(place, |machine| {
+            machine.nics.retain(|port| device(port) != *spare);
+        });
+        hops.note("interface unplugged", "not really");
         Ok(())
     }
 

@@ -11,8 +11,11 @@ use std::{fmt, future::Future, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use skybus_model::{
-    Fault, Generation, HostName, host::Resources, id::ServerId, message::call::ConsoleAnswer,
-    server::ServerSpec,
+    Fault, Generation, HostName,
+    host::Resources,
+    id::ServerId,
+    message::call::ConsoleAnswer,
+    server::{Nic, ServerSpec},
 };
 
 pub use hops::Hops;
@@ -59,6 +62,26 @@ impl Seen {
     }
 }
 
+/// What is to be done until a machine that runs has the interfaces that it should have.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plugs {
+    /// What it should have and has not.
+    pub missing: Vec<Nic>,
+    /// What it has and should not.
+    pub spare: Vec<Device>,
+}
+
+/// An interface that a machine has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// How the hypervisor finds it.
+    pub path: String,
+    /// What it is connected by.
+    pub cable: String,
+    /// The hardware address that it was made with.
+    pub mac: String,
+}
+
 /// What runs machines on one or more hosts.
 pub trait Driver: Send + Sync + 'static {
     /// How guests are run: `kvm`, `tcg` or `fake`.
@@ -101,6 +124,29 @@ pub trait Driver: Send + Sync + 'static {
 
     /// Lets a paused machine go on.
     fn resume(&self, place: &Place) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// Which of a machine's interfaces are not as its spec wishes. None when it cannot be asked, or is off.
+    fn plugs(
+        &self,
+        place: &Place,
+        spec: &ServerSpec,
+    ) -> impl Future<Output = Result<Plugs, Fault>> + Send;
+
+    /// Gives a machine that runs an interface, unless it has it.
+    fn plug(
+        &self,
+        place: &Place,
+        nic: &Nic,
+        hops: &Hops,
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// Takes an interface away from a machine that runs, with the guest's consent. It being away is fine.
+    fn unplug(
+        &self,
+        place: &Place,
+        device: &Device,
+        hops: &Hops,
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
 
     /// Ends the machine. The guest is asked first and given `grace` to obey, if that is not zero.
     fn stop(

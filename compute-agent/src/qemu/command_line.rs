@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use skybus_model::{Generation, image::DiskFormat, server::ServerSpec};
 
-use super::{acceleration::Acceleration, files::Files};
+use super::{acceleration::Acceleration, files::Files, interface};
 
 /// What a guest's machine is made of.
 #[derive(Debug)]
@@ -76,11 +76,15 @@ pub fn arguments(machine: &Machine<'_>) -> Vec<String> {
     line.add("-msg", "timestamp=on");
     monitor_and_consoles(&mut line, machine);
     disks(&mut line, machine);
-    for (n, (nic, tap)) in machine.spec.nics.iter().zip(machine.taps).enumerate() {
-        line.add("-netdev", format!("tap,id=net{n},fd={tap}"));
+    for (nic, tap) in machine.spec.nics.iter().zip(machine.taps) {
+        let (device, cable) = (interface::device(nic.port), interface::cable(nic.port));
+        line.add("-netdev", format!("tap,id={cable},fd={tap}"));
         // No boot ROM: guests boot from their disk.
-        let device = format!("virtio-net-pci,netdev=net{n},mac={},romfile=", nic.mac);
-        line.add("-device", device);
+        let mut options = format!("id={device},netdev={cable},mac={},romfile=", nic.mac);
+        if let Some(slot) = interface::slot(nic) {
+            options = format!("{options},addr={slot}");
+        }
+        line.add("-device", format!("virtio-net-pci,{options}"));
     }
     line.add("-object", "rng-builtin,id=rng0")
         .add("-device", "virtio-rng-pci,rng=rng0");

@@ -82,12 +82,26 @@ impl Machine {
                     self.doings.send_modify(|count| *count += 1);
                     on_change();
                 }
+                // Nobody but who waits for it wants to know.
+                "DEVICE_DELETED" => self.doings.send_modify(|count| *count += 1),
                 _ => {}
             }
         }
         self.process.ended().await;
         self.doings.send_modify(|count| *count += 1);
         on_change();
+    }
+
+    /// Its monitor.
+    #[must_use]
+    pub const fn monitor(&self) -> &Monitor {
+        &self.monitor
+    }
+
+    /// Counts what it did by itself from now on.
+    #[must_use]
+    pub fn doings(&self) -> watch::Receiver<u64> {
+        self.doings.subscribe()
     }
 
     /// The generation that it was started for.

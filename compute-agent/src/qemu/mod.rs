@@ -9,6 +9,7 @@ pub mod config_drive;
 pub mod disk;
 pub mod files;
 mod host;
+pub mod interface;
 pub mod machine;
 pub mod process;
 pub mod qmp;
@@ -25,8 +26,11 @@ use std::{
 };
 
 use skybus_model::{
-    Fault, FaultCode, Generation, HostName, host::Resources, id::ServerId,
-    message::call::ConsoleAnswer, server::ServerSpec,
+    Fault, FaultCode, Generation, HostName,
+    host::Resources,
+    id::ServerId,
+    message::call::ConsoleAnswer,
+    server::{Nic, ServerSpec},
 };
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -38,7 +42,7 @@ use user::GuestUser;
 
 use crate::{
     console,
-    driver::{Driver, Hops, Place, Seen},
+    driver::{Device, Driver, Hops, Place, Plugs, Seen},
     image::{Cache, cache::room_for},
 };
 
@@ -61,6 +65,8 @@ pub struct Qemu {
     changes: UnboundedSender<Place>,
     /// How long a start waits for the network worker.
     patience: Duration,
+    /// How long a guest may take to let go of an interface.
+    consent: Duration,
 }
 
 /// The worker's directory cannot serve guests.
@@ -109,6 +115,7 @@ impl Qemu {
             holding: tokio::sync::Mutex::default(),
             changes,
             patience: start::FOR_THE_NETWORK,
+            consent: interface::TO_LET_GO,
         })
     }
 
@@ -305,6 +312,35 @@ impl Driver for Qemu {
             )
             .with_details(error.to_string())
         })
+    }
+
+    async fn plugs(&self, place: &Place, spec: &ServerSpec) -> Result<Plugs, Fault> {
+        match self.machine(place.server).await {
+            Found::Held(machine) => interface::compare(&machine, &spec.nics).await,
+            Found::Mute(_) | Found::Nothing => Ok(Plugs::default()),
+        }
+    }
+
+    async fn plug(&self, place: &Place, nic: &Nic, hops: &Hops) -> Result<(), Fault> {
+        let Found::Held(machine) = self.machine(place.server).await else {
+            return Err(interface::no_answer());
+        };
+        interface::prepare(&machine, nic).await?;
+        // Only now is the end of the cable free, if an earlier attempt had taken it.
+        let tap = self.tap(nic).await?;
+        hops.note("tap seen", "");
+        interface::plug(&machine, nic, tap).await?;
+        hops.note("interface plugged", nic.port.to_string());
+        Ok(())
+    }
+
+    async fn unplug(&self, place: &Place, device: &Device, hops: &Hops) -> Result<(), Fault> {
+        let Found::Held(machine) = self.machine(place.server).await else {
+            return Err(interface::no_answer());
+        };
+        interface::unplug(&machine, device, self.consent).await?;
+        hops.note("interface unplugged", device.mac.clone());
+        Ok(())
     }
 
     async fn stop(&self, place: &Place, grace: Duration, hops: &Hops) -> Result<(), Fault> {

@@ -5,12 +5,20 @@
 //! A monitor serves one client at a time, so the connection is made once and shared: [`Monitor`] may be
 //! cloned and used from many tasks.
 
-use std::{collections::HashMap, io, path::Path, time::Duration};
+use std::{
+    collections::HashMap,
+    io,
+    mem::MaybeUninit,
+    os::fd::{AsFd, OwnedFd},
+    path::Path,
+    time::Duration,
+};
 
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Interest},
     net::{
         UnixStream,
         unix::{OwnedReadHalf, OwnedWriteHalf},
@@ -101,6 +109,8 @@ pub(crate) fn parse(line: &[u8]) -> Line {
 struct Request {
     command: &'static str,
     arguments: Value,
+    /// A descriptor that goes with it.
+    descriptor: Option<OwnedFd>,
     answer: oneshot::Sender<Result<Value, String>>,
 }
 
@@ -142,10 +152,31 @@ impl Monitor {
     /// # Errors
     /// When QEMU is gone, silent or says no.
     pub async fn execute(&self, command: &'static str, arguments: Value) -> Result<Value, Error> {
+        self.send(command, arguments, None).await
+    }
+
+    /// Gives QEMU a descriptor, to be spoken of by `name`.
+    ///
+    /// # Errors
+    /// When QEMU is gone, silent or says no.
+    pub async fn give(&self, name: &str, descriptor: OwnedFd) -> Result<(), Error> {
+        let arguments = json!({ "fdname": name });
+        self.send("getfd", arguments, Some(descriptor))
+            .await
+            .map(drop)
+    }
+
+    async fn send(
+        &self,
+        command: &'static str,
+        arguments: Value,
+        descriptor: Option<OwnedFd>,
+    ) -> Result<Value, Error> {
         let (answer, result) = oneshot::channel();
         let request = Request {
             command,
             arguments,
+            descriptor,
             answer,
         };
         self.requests.send(request).await.map_err(|_| Error::Gone)?;
@@ -206,7 +237,8 @@ async fn converse(
                     let line = json!({
                         "execute": request.command, "arguments": request.arguments, "id": id
                     });
-                    if write.write_all(format!("{line}\n").as_bytes()).await.is_err() {
+                    let line = format!("{line}\n");
+                    if say(&mut write, line.as_bytes(), request.descriptor).await.is_err() {
                         break;
                     }
                     waiting.insert(id, request.answer);
@@ -217,6 +249,37 @@ async fn converse(
     }
     // Every owner of the monitor is gone, or QEMU is. Either way the socket is to be free again.
     reader.abort();
+}
+
+/// Writes a line; a descriptor goes with its first bytes.
+async fn say(
+    write: &mut OwnedWriteHalf,
+    line: &[u8],
+    descriptor: Option<OwnedFd>,
+) -> io::Result<()> {
+    let Some(descriptor) = descriptor else {
+        return write.write_all(line).await;
+    };
+    let sent = loop {
+        write.writable().await?;
+        let socket: &UnixStream = write.as_ref();
+        match socket.try_io(Interest::WRITABLE, || hand_over(socket, line, &descriptor)) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            other => break other?,
+        }
+    };
+    write.write_all(line.get(sent..).unwrap_or_default()).await
+}
+
+fn hand_over(socket: &UnixStream, line: &[u8], descriptor: &OwnedFd) -> io::Result<usize> {
+    let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut beside = SendAncillaryBuffer::new(&mut room);
+    let descriptors = [descriptor.as_fd()];
+    if !beside.push(SendAncillaryMessage::ScmRights(&descriptors)) {
+        return Err(io::Error::other("there is no room for a descriptor"));
+    }
+    let text = [io::IoSlice::new(line)];
+    Ok(sendmsg(socket, &text, &mut beside, SendFlags::NOSIGNAL)?)
 }
 
 #[cfg(test)]

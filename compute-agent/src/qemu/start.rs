@@ -88,7 +88,7 @@ impl Qemu {
     }
 
     /// The end of the cable that the network worker laid, as soon as it is there.
-    async fn tap(&self, nic: &Nic) -> Result<OwnedFd, Fault> {
+    pub(super) async fn tap(&self, nic: &Nic) -> Result<OwnedFd, Fault> {
         let (namespace, tap) = (spec::namespace(nic.network), spec::tap(nic.port));
         let end = Instant::now() + self.patience;
         loop {

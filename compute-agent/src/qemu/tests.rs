@@ -6,7 +6,7 @@ use sha2::{Digest, Sha512};
 use skybus_model::{
     id::{ImageId, NetworkId, PortId, ProjectId, UserId},
     image::DiskFormat,
-    server::{ImageSource, Nic},
+    server::{ImageSource, Nic, spec},
 };
 use tempfile::TempDir;
 use tokio::{
@@ -106,6 +106,12 @@ impl Bench {
             ConsoleAnswer::NoSuchServer => false,
         })
         .await;
+    }
+
+    /// The interfaces that its machine should have and has not.
+    async fn missing(&self, driver: &Qemu) -> Vec<Nic> {
+        let plugs = driver.plugs(&self.place, &self.spec).await;
+        plugs.unwrap().missing
     }
 
     fn process(&self) -> Option<Process> {
@@ -276,6 +282,7 @@ async fn a_network_that_does_not_come_up_is_named_and_not_waited_for_without_end
         network: NetworkId::random(),
         mac: "fa:16:3e:00:00:01".to_owned(),
         address: [10, 1, 0, 2].into(),
+        place: Some(0),
     });
     let (mut driver, _) = bench.driver();
     driver.patience = Duration::from_millis(100);
@@ -288,6 +295,68 @@ async fn a_network_that_does_not_come_up_is_named_and_not_waited_for_without_end
         .await;
     assert_eq!(started.unwrap_err().code, FaultCode::NetworkNotReady);
     assert_eq!(driver.look(&bench.place).await, Seen::Off);
+}
+
+/// A guest without ACPI: it takes what it is given, and lets go of nothing until it is off.
+#[test]
+fn an_interface_comes_once_stays_with_its_guest_and_goes_when_that_is_off() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("passed over: a tap needs root");
+        return;
+    }
+    let mut bench = Bench::new(Guest::Obeys);
+    let nic = Nic {
+        port: PortId::random(),
+        network: NetworkId::random(),
+        mac: "fa:16:3e:00:00:07".to_owned(),
+        address: [10, 1, 0, 7].into(),
+        place: Some(1),
+    };
+    let space = spec::namespace(nic.network);
+    skybus_sys::namespace::make(&space).unwrap();
+    skybus_sys::tap::make(&space, &spec::tap(nic.port), None).unwrap();
+    let without = bench.spec.clone();
+    let first = Runtime::new().unwrap();
+    first.block_on(async {
+        let (driver, _) = bench.driver();
+        bench.boot(&driver, 1).await;
+        bench.spec.nics.push(nic.clone());
+        assert_eq!(bench.missing(&driver).await, std::slice::from_ref(&nic));
+        driver.plug(&bench.place, &nic, &bench.hops).await.unwrap();
+        assert_eq!(bench.missing(&driver).await, []);
+    });
+    first.shutdown_background();
+
+    Runtime::new().unwrap().block_on(async {
+        let (mut driver, _) = bench.driver();
+        let (place, hops) = (&bench.place, &bench.hops);
+        assert_eq!(bench.missing(&driver).await, [], "another worker sees it");
+        let spare = driver.plugs(place, &without).await.unwrap().spare;
+        assert_eq!(spare.len(), 1, "{spare:?}");
+        assert_eq!(spare[0].mac, nic.mac);
+        driver.consent = Duration::from_millis(200);
+        let fault = driver.unplug(place, &spare[0], hops).await.unwrap_err();
+        assert!(fault.message.contains("stop the server"), "{fault}");
+        assert_eq!(bench.missing(&driver).await, [], "the guest keeps it");
+
+        driver.stop(place, Duration::ZERO, hops).await.unwrap();
+        bench.boot(&driver, 2).await;
+        assert_eq!(
+            bench.missing(&driver).await,
+            [],
+            "it is there after a start"
+        );
+        driver.stop(place, Duration::ZERO, hops).await.unwrap();
+        let start = driver.start(place, &without, Generation(3), hops).await;
+        start.unwrap();
+        assert_eq!(
+            bench.missing(&driver).await,
+            [nic],
+            "it is gone with a start"
+        );
+        driver.remove(place, hops).await.unwrap();
+    });
+    skybus_sys::namespace::delete(&space).unwrap();
 }
 
 #[tokio::test]

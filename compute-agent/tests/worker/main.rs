@@ -216,6 +216,7 @@ async fn a_start_waits_for_its_tap_on_the_host_and_a_stop_in_order_ends_the_gues
         network,
         mac: "fa:16:3e:00:00:01".to_owned(),
         address,
+        place: None,
     });
     bench.ensure(&host, &boot).await;
     let files = Files::of(&bench.data_dir(), boot.spec.id);

@@ -7,6 +7,6 @@ pub mod spec;
 pub mod state;
 pub mod transition;
 
-pub use spec::{Desired, ImageSource, Nic, Restart, ServerSpec};
+pub use spec::{Desired, ImageSource, MOST_INTERFACES, Nic, Restart, ServerSpec};
 pub use state::{Power, ServerState, Task, VmState};
 pub use transition::{Conflict, Request};

@@ -82,7 +82,13 @@ pub struct Nic {
     pub mac: String,
     /// Its fixed IP.
     pub address: Ipv4Addr,
+    /// Its place among the server's interfaces, from 0: the guest finds it in the same slot after every start.
+    #[serde(default)]
+    pub place: Option<u8>,
 }
+
+/// The most interfaces of one server: so many slots are set aside for them.
+pub const MOST_INTERFACES: u8 = 16;
 
 /// A network's namespace on every host that serves it: `skybus-` and the first twelve digits of the id.
 #[must_use]

@@ -82,6 +82,10 @@ words! {
         Rebooting = "rebooting",
         /// Being rebooted by resetting the machine.
         RebootingHard = "rebooting_hard",
+        /// Being plugged into one more network.
+        AttachingInterface = "attaching_interface",
+        /// Being unplugged from a network.
+        DetachingInterface = "detaching_interface",
         /// Being removed.
         Deleting = "deleting",
     }

@@ -17,17 +17,23 @@ pub enum Request {
     RebootSoft,
     /// Reset the machine.
     RebootHard,
+    /// Plug it into one more network.
+    AttachInterface,
+    /// Unplug it from a network.
+    DetachInterface,
     /// Remove it.
     Delete,
 }
 
 impl Request {
     /// Every request.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Start,
         Self::Stop,
         Self::RebootSoft,
         Self::RebootHard,
+        Self::AttachInterface,
+        Self::DetachInterface,
         Self::Delete,
     ];
 }
@@ -75,11 +81,21 @@ pub fn accept(state: ServerState, request: Request) -> Result<ServerState, Confl
             }
             vm => return Err(Conflict::NotFrom(vm)),
         },
+        Request::AttachInterface => plugged(state.vm, Task::AttachingInterface)?,
+        Request::DetachInterface => plugged(state.vm, Task::DetachingInterface)?,
     };
     Ok(ServerState {
         vm: state.vm,
         task: Some(task),
     })
+}
+
+/// What is being done when a server's interfaces change, where they can.
+fn plugged(vm: VmState, task: Task) -> Result<Task, Conflict> {
+    match vm {
+        VmState::Active | VmState::Stopped | VmState::Paused => Ok(task),
+        vm => Err(Conflict::NotFrom(vm)),
+    }
 }
 
 /// The state after its host reported `power` for the current generation without a fault.
@@ -105,6 +121,13 @@ pub fn observe(state: ServerState, power: Power) -> ServerState {
             Some(Task::Spawning | Task::PoweringOn | Task::Rebooting | Task::RebootingHard),
             Power::Shutdown,
         ) => VmState::Stopped,
+        // It is what it was, or became by itself: with the interfaces that were wished.
+        (Some(Task::AttachingInterface | Task::DetachingInterface), Power::Running) => {
+            VmState::Active
+        }
+        (Some(Task::AttachingInterface | Task::DetachingInterface), Power::Shutdown) => {
+            VmState::Stopped
+        }
         (Some(_), Power::Paused) => VmState::Paused,
         (Some(_), _) => return state,
         (None, Power::Running) => VmState::Active,
@@ -115,11 +138,13 @@ pub fn observe(state: ServerState, power: Power) -> ServerState {
     ServerState::settled(vm)
 }
 
-/// The state after what was being done failed. A failed delete stays a delete: it is tried again.
+/// The state after what was being done failed. A failed delete stays a delete: it is tried again. A machine
+/// whose interfaces could not be changed is as well as before.
 #[must_use]
 pub const fn fail(state: ServerState) -> ServerState {
     match (state.vm, state.task) {
         (VmState::Deleted, _) | (_, Some(Task::Deleting)) => state,
+        (vm, Some(Task::AttachingInterface | Task::DetachingInterface)) => ServerState::settled(vm),
         _ => ServerState::settled(VmState::Error),
     }
 }

@@ -62,7 +62,7 @@ pub async fn accept(
     Ok(Ok(operation.id))
 }
 
-fn change(server: &mut Server, accepted: ServerState, request: Request) {
+pub(super) fn change(server: &mut Server, accepted: ServerState, request: Request) {
     server.state = accepted;
     server.generation = server.generation.next();
     server.updated_at = Timestamp::now();
@@ -71,16 +71,18 @@ fn change(server: &mut Server, accepted: ServerState, request: Request) {
         Request::Start | Request::RebootSoft | Request::RebootHard => {
             server.desired = Desired::Running;
         }
-        Request::Delete => {}
+        Request::AttachInterface | Request::DetachInterface | Request::Delete => {}
     }
 }
 
-async fn begin(tx: &mut Tx, server: &Server, wish: &Wish<'_>) -> Result<Operation> {
+pub(super) async fn begin(tx: &mut Tx, server: &Server, wish: &Wish<'_>) -> Result<Operation> {
     let (kind, restart) = match wish.request {
         Request::Start => (OperationKind::Start, None),
         Request::Stop => (OperationKind::Stop, None),
         Request::RebootSoft => (OperationKind::Reboot, Some(Restart::Soft)),
         Request::RebootHard => (OperationKind::Reboot, Some(Restart::Hard)),
+        Request::AttachInterface => (OperationKind::AttachInterface, None),
+        Request::DetachInterface => (OperationKind::DetachInterface, None),
         Request::Delete => (OperationKind::Delete, None),
     };
     let whose = (server.id, server.project, wish.actor);
@@ -106,6 +108,8 @@ pub fn event(kind: OperationKind, phase: &str) -> String {
         OperationKind::Start => "power_on",
         OperationKind::Stop => "power_off",
         OperationKind::Reboot => "reboot",
+        OperationKind::AttachInterface => "interface_attach",
+        OperationKind::DetachInterface => "interface_detach",
         OperationKind::Delete => "delete",
     };
     format!("compute.instance.{verb}.{phase}")

@@ -6,7 +6,7 @@ use skybus_model::{
     server::{Desired, transition},
 };
 
-use super::{accept::event, placed};
+use super::{accept::event, interfaces, placed};
 use crate::{
     Result, Tx, announce,
     operations::{self, Operation},
@@ -38,6 +38,7 @@ pub async fn with(
             placed::again(tx, server, operation, fault).await?;
             Ok(())
         }
+        Next::TurnBack => interfaces::turn_back(tx, server, operation, fault).await,
         Next::End => for_good(tx, server, operation, fault).await,
     }
 }
@@ -49,6 +50,8 @@ enum Next {
     SendAgain,
     /// Another host is asked for.
     PlaceAgain,
+    /// What was begun of it is undone.
+    TurnBack,
     /// It has failed.
     End,
 }
@@ -74,14 +77,26 @@ fn next(operation: &Operation, code: FaultCode, now: Timestamp) -> Next {
             Next::PlaceAgain
         }
         OperationKind::Boot => Next::End,
-        OperationKind::Start | OperationKind::Stop | OperationKind::Reboot if too_old => {
+        OperationKind::Start
+        | OperationKind::Stop
+        | OperationKind::Reboot
+        | OperationKind::AttachInterface
+        | OperationKind::DetachInterface
+            if too_old =>
+        {
             Next::SendAgain
         }
+        OperationKind::AttachInterface | OperationKind::DetachInterface
+            if in_time && !interfaces::is_turned_back(operation) =>
+        {
+            Next::TurnBack
+        }
+        OperationKind::AttachInterface | OperationKind::DetachInterface => Next::End,
         OperationKind::Start | OperationKind::Stop | OperationKind::Reboot => Next::End,
     }
 }
 
-/// Ends `operation` with `fault`; its server is in ERROR.
+/// Ends `operation` with `fault`; its server is in ERROR, unless only its interfaces were to change.
 ///
 /// # Errors
 /// [`crate::Error::Broken`] when the database fails.
@@ -100,12 +115,22 @@ pub async fn for_good(
         }
         _ => fault,
     };
+    if matches!(
+        operation.kind,
+        OperationKind::AttachInterface | OperationKind::DetachInterface
+    ) {
+        return interfaces::give_up(tx, server, operation, fault).await;
+    }
     server.state = transition::fail(server.state);
     // What failed is not wished any more: it must not happen by repair an hour later.
     match operation.kind {
         OperationKind::Stop => server.desired = Desired::Running,
         OperationKind::Start => server.desired = Desired::Stopped,
-        OperationKind::Boot | OperationKind::Reboot | OperationKind::Delete => {}
+        OperationKind::Boot
+        | OperationKind::Reboot
+        | OperationKind::AttachInterface
+        | OperationKind::DetachInterface
+        | OperationKind::Delete => {}
     }
     server.fault = Some(fault.clone());
     server.fault_at = Some(now);

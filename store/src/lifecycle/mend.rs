@@ -29,6 +29,8 @@ pub async fn resume(tx: &mut Tx, server: &mut Server, key: &PathKey) -> Result<O
         Some(Task::PoweringOn) => (OperationKind::Start, None),
         Some(Task::Rebooting) => (OperationKind::Reboot, Some(Restart::Soft)),
         Some(Task::RebootingHard) => (OperationKind::Reboot, Some(Restart::Hard)),
+        Some(Task::AttachingInterface) => (OperationKind::AttachInterface, None),
+        Some(Task::DetachingInterface) => (OperationKind::DetachInterface, None),
         Some(Task::Deleting) => (OperationKind::Delete, None),
     };
     wish(tx, server, kind).await?;
@@ -62,7 +64,10 @@ async fn wish(tx: &mut Tx, server: &mut Server, kind: OperationKind) -> Result<(
     let desired = match kind {
         OperationKind::Stop => Desired::Stopped,
         OperationKind::Start | OperationKind::Reboot => Desired::Running,
-        OperationKind::Boot | OperationKind::Delete => return Ok(()),
+        OperationKind::Boot
+        | OperationKind::AttachInterface
+        | OperationKind::DetachInterface
+        | OperationKind::Delete => return Ok(()),
     };
     if server.desired == desired {
         return Ok(());

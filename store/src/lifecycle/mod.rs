@@ -3,7 +3,8 @@
 //!
 //! [`accept`]: the API accepts a wish. [`placed`]: a scheduler chose a host. [`reported`]: a host reports.
 //! [`inventory`]: a host says all that it has. [`overdue`]: an API server looks after an operation that has
-//! been silent; [`absence`]: not while nobody can be told anything. [`gone`] and [`failed`] are how it ends. [`mend`]: an audit found that it fell off its path.
+//! been silent; [`absence`]: not while nobody can be told anything. [`gone`] and [`failed`] are how it ends. [`interfaces`]: a server gets one, or
+//! loses one. [`mend`]: an audit found that it fell off its path.
 //! [`room`]: repair floods no host.
 //! The states themselves and their allowed changes are in `skybus_model::server::transition`.
 
@@ -11,6 +12,7 @@ pub mod absence;
 pub mod accept;
 pub mod failed;
 pub mod gone;
+pub mod interfaces;
 pub mod inventory;
 pub mod mend;
 pub mod overdue;
@@ -28,7 +30,7 @@ use skybus_model::{
 
 use crate::{
     Result, Tx, commands, hops, networks,
-    networks::{Port, binding},
+    networks::{Plug, Port, binding},
     operations::{self, Operation},
     servers::Server,
     signed_path::PathKey,
@@ -38,7 +40,9 @@ use crate::{
 fn nics(ports: &[Port]) -> Vec<Nic> {
     ports
         .iter()
+        .filter(|port| port.plug != Plug::Goes)
         .map(|port| Nic {
+            place: u8::try_from(port.position).ok(),
             port: port.id,
             network: port.network,
             mac: port.mac.clone(),

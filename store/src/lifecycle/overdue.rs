@@ -9,7 +9,7 @@ use skybus_model::{
     server::VmState,
 };
 
-use super::{failed, gone, placed, tell_host};
+use super::{failed, gone, interfaces, placed, tell_host};
 use crate::{
     Result, Tx, hops,
     operations::{self, Operation},
@@ -77,6 +77,7 @@ pub async fn look_after(tx: &mut Tx, due: &Operation, caretaker: Caretaker<'_>) 
         if operation.kind == OperationKind::Boot {
             tell_network(tx, &server, &operation).await?;
         }
+        interfaces::tell_network(tx, &operation).await?;
         return wait_longer(tx, operation, who, "told the host again").await;
     }
     if operation.kind == OperationKind::Boot {

@@ -16,7 +16,7 @@ use skybus_model::{
     server::{Desired, Power, ServerState, VmState, transition},
 };
 
-use super::{accept::event, failed, gone, room::Room};
+use super::{accept::event, failed, gone, interfaces, room::Room};
 use crate::{
     Error, Result, Tx, announce, hops, hosts,
     networks::{
@@ -96,6 +96,9 @@ pub async fn server(
     match (operation, &report.fault) {
         (Some(mut operation), Some(fault)) if server.state.task.is_some() => {
             failed::with(tx, &mut server, &mut operation, fault.clone()).await?;
+        }
+        (operation, None) if interfaces::are_changing(&server) => {
+            interfaces::reported(tx, &mut server, operation, context).await?;
         }
         (operation, fault) => settle(tx, &mut server, operation, fault.as_ref(), context).await?,
     }
@@ -203,7 +206,7 @@ async fn settle(
 /// repair never raises it again. One that runs after all, for its start came later than its deadline, or was
 /// forgotten with a database that was restored: repair must not switch it off under its user's hands. Whoever
 /// asked for something else since has made this report an old one.
-fn follow(server: &mut Server, after: ServerState) {
+pub(super) fn follow(server: &mut Server, after: ServerState) {
     match (after.task, after.vm) {
         (None, VmState::Active) => server.desired = Desired::Running,
         (None, VmState::Stopped) => server.desired = Desired::Stopped,
@@ -280,7 +283,7 @@ pub async fn port(
         hops::add(tx, operation.id, &report.hops).await?;
     }
     match (report.state, &report.fault) {
-        (PortState::Absent, _) => port_gone(tx, id, &port).await?,
+        (PortState::Absent, _) => port_gone(tx, id, &port, context).await?,
         (PortState::Down, Some(fault)) => port_failed(tx, id, fault).await?,
         _ => {}
     }
@@ -292,15 +295,15 @@ pub async fn port(
     Ok(Outcome::Recorded)
 }
 
-async fn port_gone(tx: &mut Tx, id: ServerId, port: &ports::Port) -> Result<()> {
+async fn port_gone(tx: &mut Tx, id: ServerId, port: &ports::Port, context: &Context) -> Result<()> {
     let server = servers::load(tx, id).await?;
     let leaving = server.state.vm == VmState::Deleted
         || server.state.task == Some(skybus_model::server::Task::Deleting);
     if leaving {
         ports::release(tx, port).await?;
-        gone::last_port(tx, id).await?;
+        return gone::last_port(tx, id).await;
     }
-    Ok(())
+    interfaces::port_gone(tx, server, port, context).await
 }
 
 async fn port_failed(tx: &mut Tx, id: ServerId, fault: &Fault) -> Result<()> {

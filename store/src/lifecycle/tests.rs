@@ -304,7 +304,7 @@ impl Story {
     }
 }
 
-fn keys(messages: &[Outgoing]) -> Vec<&str> {
+pub(crate) fn keys(messages: &[Outgoing]) -> Vec<&str> {
     let must = messages.iter().filter(|message| message.must_be_routed());
     must.map(|message| message.routing_key.as_str()).collect()
 }

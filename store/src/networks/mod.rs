@@ -15,6 +15,7 @@ pub mod groups;
 mod membership;
 pub mod network;
 pub(crate) mod peers;
+pub mod plugging;
 pub mod ports;
 pub mod quotas;
 pub mod refresh;
@@ -30,6 +31,7 @@ pub(crate) use tests::on_both;
 
 pub use floating::FloatingIp;
 pub use network::Network;
+pub use plugging::Plug;
 pub use ports::{NewPort, Port};
 pub use rules::Rule;
 pub use scope::Scope;

@@ -13,7 +13,7 @@ use skybus_model::{
 };
 use sqlx::any::AnyRow;
 
-use super::subnets::address;
+use super::{plugging::Plug, subnets::address};
 use crate::{Result, Tx, row::Columns};
 
 pub(super) use create::add_group;
@@ -61,6 +61,8 @@ pub struct Port {
     pub position: i64,
     /// The guest's host name, for DHCP.
     pub hostname: String,
+    /// Whether it is being plugged into that server, or unplugged from it.
+    pub plug: Plug,
     /// Whether it was made for its server and goes with it.
     pub owned: bool,
     /// The host that serves it.
@@ -113,6 +115,7 @@ pub(super) fn read(row: &AnyRow) -> Result<Port> {
         server: row.maybe_word("server")?,
         position: row.number("position")?,
         hostname: row.text("hostname")?,
+        plug: Plug::from_number(row.number("plug")?),
         owned: row.flag("owned")?,
         host: row.maybe_word("host")?,
         leaving: row.flag("leaving")?,

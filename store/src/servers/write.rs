@@ -101,13 +101,15 @@ pub async fn save(tx: &mut Tx, server: &Server) -> Result<()> {
     Ok(())
 }
 
-/// Writes down how many ports a server has: at its boot, once all of them are made. The audit compares it.
+/// Writes down how many ports a server has: at its boot, once all of them are made, and with each that comes
+/// or goes. The audit compares it.
 ///
 /// # Errors
 /// [`Error::Broken`] when the database fails.
 pub async fn count_interfaces(tx: &mut Tx, id: ServerId) -> Result<()> {
     sqlx::query(
-        "UPDATE servers SET interfaces = (SELECT COUNT(*) FROM ports WHERE server = $1) WHERE id = $1",
+        "UPDATE servers SET interfaces = (SELECT COUNT(*) FROM ports WHERE server = $1 AND plug <> 2) \
+         WHERE id = $1",
     )
     .bind(id.to_string())
     .execute(tx.conn())

@@ -9,7 +9,10 @@ use skybus_model::{
 };
 use skybus_store::{
     announce,
-    lifecycle::accept::{Wish, accept},
+    lifecycle::{
+        accept::{Wish, accept},
+        interfaces,
+    },
     servers::{self, Server},
 };
 
@@ -54,11 +57,13 @@ pub(crate) async fn delete(
     wish(app, auth, context, id, Request::Delete).await
 }
 
-fn refused(server: &Server, request: Request, conflict: &Conflict) -> Error {
+pub(super) fn refused(server: &Server, request: Request, conflict: &Conflict) -> Error {
     let verb = match request {
         Request::Start => "start",
         Request::Stop => "stop",
         Request::RebootSoft | Request::RebootHard => "reboot",
+        Request::AttachInterface => "attach_interface",
+        Request::DetachInterface => "detach_interface",
         Request::Delete => "delete",
     };
     Error::conflict(format!(
@@ -90,7 +95,7 @@ pub(crate) async fn reset(
         "An operator set the state by hand.",
     )
     .with_details(format!("{who}, request {}", context.request_id));
-    end_operations(&mut tx, &server, &fault).await?;
+    end_operations(&mut tx, &mut server, &fault).await?;
     server.state = ServerState::settled(to);
     server.updated_at = now;
     (server.fault, server.fault_at) = match to {
@@ -106,10 +111,11 @@ pub(crate) async fn reset(
 /// What was going on ends with the operator's word; its late reports then settle nothing that is open.
 async fn end_operations(
     tx: &mut skybus_store::Tx,
-    server: &Server,
+    server: &mut Server,
     fault: &Fault,
 ) -> Result<(), Error> {
     for mut operation in skybus_store::operations::open_of(tx, server.id).await? {
+        interfaces::forget(tx, server, &operation).await?;
         operation.end(skybus_model::operation::Step::Failed, Some(fault.clone()));
         skybus_store::operations::save(tx, &operation).await?;
     }

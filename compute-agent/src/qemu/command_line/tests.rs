@@ -32,6 +32,7 @@ fn spec() -> ServerSpec {
             network: NetworkId::random(),
             mac: "fa:16:3e:00:00:01".to_owned(),
             address: [10, 1, 0, 2].into(),
+            place: Some(0),
         }],
         config_drive: Some("/internal/config-drive/x?signature=secret".to_owned()),
     }
@@ -69,12 +70,12 @@ fn a_guest_is_confined_and_gets_only_what_is_named() {
         "-sandbox",
         "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
     ));
-    assert!(has(&line, "-netdev", "tap,id=net0,fd=11"));
-    assert!(has(
-        &line,
-        "-device",
-        "virtio-net-pci,netdev=net0,mac=fa:16:3e:00:00:01,romfile="
-    ));
+    let port = spec.nics[0].port;
+    assert!(has(&line, "-netdev", &format!("tap,id=net-{port},fd=11")));
+    let device = format!(
+        "virtio-net-pci,id=nic-{port},netdev=net-{port},mac=fa:16:3e:00:00:01,romfile=,addr=0x10"
+    );
+    assert!(has(&line, "-device", &device));
     assert!(has(&line, "-accel", "tcg,thread=multi,tb-size=64") && has(&line, "-cpu", "max"));
     assert!(has(&line, "-m", "96M") && has(&line, "-smp", "2"));
     assert!(has(&line, "-action", "shutdown=pause,reboot=reset"));

@@ -72,6 +72,7 @@ fn no_way_leads_into_a_state_that_means_nothing() {
             (vm, Some(Task::PoweringOn)) => vm == VmState::Stopped,
             (vm, Some(Task::Rebooting)) => vm == VmState::Active,
             (vm, Some(Task::PoweringOff)) => vm != VmState::Stopped,
+            (vm, Some(Task::AttachingInterface | Task::DetachingInterface)) => vm != VmState::Error,
             (_, None | Some(Task::RebootingHard | Task::Deleting)) => true,
         };
         assert!(fits, "{state:?}");
@@ -223,10 +224,12 @@ fn what_is_seen_on_the_way_settles_nothing() {
 fn a_failure_is_shown_and_ends_what_was_being_done() {
     for state in reachable() {
         let stays = state.vm == VmState::Deleted || state.task == Some(Task::Deleting);
-        let expected = if stays {
-            state
-        } else {
-            ServerState::settled(VmState::Error)
+        let expected = match state.task {
+            _ if stays => state,
+            Some(Task::AttachingInterface | Task::DetachingInterface) => {
+                ServerState::settled(state.vm)
+            }
+            _ => ServerState::settled(VmState::Error),
         };
         assert_eq!(fail(state), expected);
     }

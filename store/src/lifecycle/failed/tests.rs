@@ -82,6 +82,25 @@ fn what_is_neither_a_boot_nor_a_delete_ends_with_its_fault() {
 }
 
 #[test]
+fn what_cannot_be_plugged_is_undone_once() {
+    for kind in [
+        OperationKind::AttachInterface,
+        OperationKind::DetachInterface,
+    ] {
+        let (first, code) = (operation(kind), FaultCode::Internal);
+        assert_eq!(next(&first, code, BEFORE), Next::TurnBack);
+        assert_eq!(next(&first, code, AFTER), Next::End);
+        let old = FaultCode::DeadlinePassed;
+        assert_eq!(next(&first, old, BEFORE), Next::SendAgain);
+        let second = Operation {
+            attempts: 2,
+            ..first
+        };
+        assert_eq!(next(&second, code, BEFORE), Next::End);
+    }
+}
+
+#[test]
 fn a_boot_goes_to_another_host_while_there_are_time_and_hosts() {
     let boot = operation(OperationKind::Boot);
     for code in FaultCode::ALL {

@@ -190,6 +190,12 @@ impl Story {
                 assert_eq!(fault.code, code, "{told}");
                 assert!(fault.message.len() > 40, "it says what to do: {told}");
             }
+            End::AsBefore(code) => {
+                assert_eq!(row.state, ServerState::settled(case.state.vm), "{told}");
+                let fault = open.fault.as_ref().unwrap();
+                assert_eq!(fault.code, code, "{told}");
+                assert!(fault.message.len() > 40, "it says what to do: {told}");
+            }
             End::Elsewhere => {
                 assert_eq!(row.state, ServerState::settled(VmState::Active), "{told}");
                 assert_eq!(row.host.as_ref(), Some(&self.b), "{told}");

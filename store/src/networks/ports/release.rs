@@ -54,7 +54,8 @@ pub async fn release(tx: &mut Tx, port: &Port) -> Result<()> {
     }
     sqlx::query(
         "UPDATE ports SET server = NULL, device = '', device_owner = '', hostname = '', host = NULL, \
-         status = $2, stale = 0, leaving = 0, generation = generation + 1, updated_at = $3 WHERE id = $1",
+         status = $2, stale = 0, leaving = 0, plug = 0, generation = generation + 1, updated_at = $3 \
+         WHERE id = $1",
     )
     .bind(port.id.to_string())
     .bind(DOWN)

@@ -39,6 +39,8 @@ pub(super) const fn operations_in(task: Task) -> &'static [(OperationKind, Step)
         Task::PoweringOff => &[(OperationKind::Stop, Step::OnHost)],
         Task::PoweringOn => &[(OperationKind::Start, Step::OnHost)],
         Task::Rebooting | Task::RebootingHard => &[(OperationKind::Reboot, Step::OnHost)],
+        Task::AttachingInterface => &[(OperationKind::AttachInterface, Step::OnHost)],
+        Task::DetachingInterface => &[(OperationKind::DetachInterface, Step::OnHost)],
         Task::Deleting => &[(OperationKind::Delete, Step::OnHost)],
     }
 }
@@ -50,6 +52,9 @@ pub(super) const fn states_in(task: Task) -> &'static [VmState] {
         Task::PoweringOff => &[VmState::Active, VmState::Paused, VmState::Error],
         Task::PoweringOn => &[VmState::Stopped],
         Task::Rebooting => &[VmState::Active],
+        Task::AttachingInterface | Task::DetachingInterface => {
+            &[VmState::Active, VmState::Stopped, VmState::Paused]
+        }
         Task::RebootingHard => &[
             VmState::Active,
             VmState::Stopped,
@@ -95,6 +100,8 @@ pub(super) fn cases() -> Vec<Case> {
 pub(super) enum End {
     /// ERROR, with a fault that says which of these.
     Fault(FaultCode),
+    /// As it was, and the operation has this fault.
+    AsBefore(FaultCode),
     /// It runs on the other host.
     Elsewhere,
     /// It is gone, and nothing of it is left.
@@ -111,6 +118,9 @@ pub(super) const fn expected(case: Case, cut: Cut) -> End {
         (OperationKind::Boot, Cut::Host | Cut::Declared) => End::Elsewhere,
         (OperationKind::Start | OperationKind::Stop | OperationKind::Reboot, _) => {
             End::Fault(FaultCode::DeadlinePassed)
+        }
+        (OperationKind::AttachInterface | OperationKind::DetachInterface, _) => {
+            End::AsBefore(FaultCode::DeadlinePassed)
         }
         (OperationKind::Delete, Cut::Host | Cut::Declared | Cut::AllHosts | Cut::Network) => {
             End::Gone
