@@ -54,7 +54,7 @@ fn of_servers(routes: Routes) -> Routes {
 }
 
 fn below_servers(routes: Routes) -> Routes {
-    use servers::{groups, history, interfaces};
+    use servers::{groups, history, interfaces, plug};
     let (plugs, one_plug) = (
         "/servers/{id}/os-interface",
         "/servers/{id}/os-interface/{port}",
@@ -77,9 +77,9 @@ fn below_servers(routes: Routes) -> Routes {
             interfaces::addresses_on,
         )
         .get(plugs, Action::ServersRead, interfaces::index)
-        .post(plugs, Action::ServerInterfaces, interfaces::not_built)
+        .post_once(plugs, Action::ServerInterfaces, plug::attach)
         .get(one_plug, Action::ServersRead, interfaces::show)
-        .delete(one_plug, Action::ServerInterfaces, interfaces::not_built)
+        .delete(one_plug, Action::ServerInterfaces, plug::detach)
         .get(
             "/servers/{id}/os-instance-actions",
             Action::ServerActionsRead,

@@ -3,6 +3,7 @@
 mod bad_input;
 mod cloud;
 mod first_use;
+mod interfaces;
 mod older;
 mod operators;
 mod owners;

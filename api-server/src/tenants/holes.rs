@@ -77,8 +77,6 @@ pub(super) fn case(route: &Route) -> Case {
     }
     // What is answered to all alike, because there is no such thing in this cloud yet.
     let absent = [
-        (Method::POST, "/servers/{id}/os-interface"),
-        (Method::DELETE, "/servers/{id}/os-interface/{port}"),
         (Method::POST, "/servers/{id}/os-volume_attachments"),
         (Method::PUT, "/servers/{id}/tags/{tag}"),
         (Method::PUT, "/servers/{id}/tags"),

@@ -40,7 +40,7 @@ pub(crate) async fn show(
     Ok(Json(json!({ "interfaceAttachment": interface(found) })).into_response())
 }
 
-fn interface(port: &Port) -> Value {
+pub(super) fn interface(port: &Port) -> Value {
     json!({
         "port_id": port.id,
         "net_id": port.network,
@@ -48,14 +48,6 @@ fn interface(port: &Port) -> Value {
         "port_state": port.status,
         "fixed_ips": [{ "subnet_id": port.subnet, "ip_address": port.address }],
     })
-}
-
-/// Changing interfaces of a server that exists.
-pub(crate) async fn not_built() -> Error {
-    Error::bad_request(
-        "Plugging interfaces into a server that exists is not built yet in this cloud; name its \
-         networks or ports when booting it.",
-    )
 }
 
 /// Its addresses, by network.

@@ -16,6 +16,7 @@ pub(crate) mod interfaces;
 pub(crate) mod list;
 pub(crate) mod metadata;
 mod plan;
+pub(crate) mod plug;
 pub(super) mod query;
 pub(super) mod request;
 pub(crate) mod show;

@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 
 use super::boots::many;
 
+const NOBODYS: &str = "4f3c2a5e-90d1-4e0e-8f5a-0c6f9f6c1a7b";
+
 /// Method, path, body, microversion, and what is answered. `ID` is a server that runs.
 pub(super) type Other = (Method, &'static str, Value, &'static str, u16, &'static str);
 
@@ -23,6 +25,10 @@ pub(super) fn others() -> Vec<Other> {
             status,
             piece,
         )
+    };
+    let plug = |more: Value, status, piece| {
+        let body = json!({ "interfaceAttachment": more });
+        (Method::POST, "/servers/ID/os-interface", body, old, status, piece)
     };
     let list =
         |query: &'static str, status, piece| (Method::GET, query, Value::Null, old, status, piece);
@@ -56,7 +62,18 @@ pub(super) fn others() -> Vec<Other> {
         (post.clone(), "/servers/ID/metadata", json!({ "metadata": many(129) }), old, 403, "129"),
         (put.clone(), "/servers/ID/metadata/a", json!({ "meta": { "b": "c" } }), old, 400, "\"a\""),
         (get.clone(), "/servers/ID/metadata/none", Value::Null, old, 404, "none could not be found"),
-        (post.clone(), "/servers/ID/os-interface", json!({}), old, 400, "not built yet"),
+        plug(json!({ "net_id": 5 }), 400, "interfaceAttachment.net_id: it must be a text"),
+        plug(json!({ "net_id": "flat" }), 400, "interfaceAttachment.net_id"),
+        plug(json!({ "net_id": NOBODYS }), 404, "there is no network"),
+        plug(json!({ "port_id": NOBODYS }), 404, "there is no port"),
+        plug(json!({ "port_id": NOBODYS, "net_id": NOBODYS }), 400, "not both"),
+        plug(json!({ "fixed_ips": [{ "ip_address": "10.1.0.9" }] }), 400, "give its net_id"),
+        plug(json!({ "net_id": NOBODYS, "fixed_ips": [] }), 400, "exactly one element"),
+        plug(json!({ "net_id": NOBODYS, "fixed_ips": [{ "ip_address": "x" }] }), 400, "IPv4"),
+        plug(json!({ "tag": "x" }), 400, "interfaceAttachment.tag"),
+        (post.clone(), "/servers/ID/os-interface", json!({ "interfaceAttachment": { "tag": "x" } }), "2.49", 400, "not built yet"),
+        (post.clone(), "/servers/ID/os-interface", json!({ "interface": {} }), old, 400, "no such field"),
+        (delete.clone(), "/servers/ID/os-interface/nonsense", Value::Null, old, 404, "could not be found"),
         (get.clone(), "/servers/ID/diagnostics", Value::Null, old, 400, "not built yet"),
         (get.clone(), "/os-simple-tenant-usage", Value::Null, old, 404, "not built yet"),
         list("/servers?limit=-1", 400, "limit"),
