@@ -10,6 +10,9 @@ use crate::{
         admin, audit, boot, bus, completion, console, flavors, floating, hosts, identity, images,
         keypairs, machines, metadata, networks, power, quotas, rules, secgroups, servers, ssh,
         trace, watch, word,
+        audit, boot, bus, completion, console, flavors, floating, hosts, identity, images,
+        interfaces, keypairs, machines, metadata, networks, power, quotas, rules, secgroups,
+        servers, ssh, trace, watch, word,
     },
     failure::{EXIT_CODES, Failure},
     output::{Format, Output},
@@ -63,6 +66,8 @@ enum Command {
     Rules(rules::Command),
     #[command(flatten)]
     Networks(networks::Command),
+    #[command(flatten)]
+    Interfaces(interfaces::Command),
     #[command(flatten)]
     Floating(floating::Command),
     #[command(flatten)]
@@ -135,6 +140,7 @@ impl Arguments {
             Command::SecurityGroups(command) => command.run(&context),
             Command::Rules(command) => command.run(&context),
             Command::Networks(command) => command.run(&context),
+            Command::Interfaces(command) => command.run(&context),
             Command::Floating(command) => command.run(&context),
             Command::Hosts(command) => command.run(&context),
             Command::Quotas(command) => command.run(&context),

@@ -11,6 +11,7 @@ pub(crate) mod floating;
 pub(crate) mod hosts;
 pub(crate) mod identity;
 pub(crate) mod images;
+pub(crate) mod interfaces;
 pub(crate) mod keypairs;
 pub(crate) mod machines;
 pub(crate) mod metadata;
