@@ -8,9 +8,6 @@ use crate::{
     auth::Choice,
     commands::{
         admin, audit, boot, bus, completion, console, flavors, floating, hosts, identity, images,
-        keypairs, machines, metadata, networks, power, quotas, rules, secgroups, servers, ssh,
-        trace, watch, word,
-        audit, boot, bus, completion, console, flavors, floating, hosts, identity, images,
         interfaces, keypairs, machines, metadata, networks, power, quotas, rules, secgroups,
         servers, ssh, trace, watch, word,
     },

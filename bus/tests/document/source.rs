@@ -115,6 +115,9 @@ impl Source {
                 name.chars().all(char::is_alphanumeric) && name.starts_with(char::is_uppercase);
             return bare.then(|| self.opened(name, Kind::Words, comment));
         };
+        if let Some(name) = rest.strip_suffix(" {}") {
+            self.meanings.insert(name.to_owned(), comment.to_owned());
+        }
         rest.strip_suffix(" {")
             .map(|name| self.opened(name, kind, comment))
     }

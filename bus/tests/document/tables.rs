@@ -159,6 +159,9 @@ fn messages() -> String {
 }
 
 fn fields(source: &Source, name: &str) -> String {
+    if source.fields(name).is_empty() {
+        return "It has no fields.\n".to_owned();
+    }
     let mut table = "| field | type | meaning |\n|---|---|---|\n".to_owned();
     for field in source.fields(name) {
         let meaning = field.meaning.replace('|', "\\|");
@@ -221,7 +224,7 @@ fn type_name(of: &str) -> String {
     match of.rsplit("::").next().unwrap_or(of) {
         "String" | "PhysicalNetwork" => "text".to_owned(),
         "bool" => "true or false".to_owned(),
-        "i64" | "u16" | "usize" | "Generation" => "number".to_owned(),
+        "i64" | "u16" | "u8" | "usize" | "Generation" => "number".to_owned(),
         "Timestamp" => "time: microseconds since 1970, UTC".to_owned(),
         "HostName" => "host name".to_owned(),
         "Ipv4Addr" => "IPv4 address".to_owned(),

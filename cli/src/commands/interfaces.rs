@@ -19,12 +19,14 @@ use crate::{
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// List the interfaces of a server
-    InterfaceList {
+    #[command(name = "interface-list")]
+    List {
         /// The server's name or id
         server: String,
     },
     /// Plug a server into one more network, or into a port
-    InterfaceAttach {
+    #[command(name = "interface-attach")]
+    Attach {
         /// The network's name or id; the project's only one when none is named
         #[arg(
             long,
@@ -43,7 +45,8 @@ pub(crate) enum Command {
         server: String,
     },
     /// Unplug a server from a port
-    InterfaceDetach {
+    #[command(name = "interface-detach")]
+    Detach {
         /// The server's name or id
         server: String,
         /// The port's id
@@ -64,12 +67,12 @@ impl Command {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         let session = context.session()?;
         match self {
-            Self::InterfaceList { server } => {
+            Self::List { server } => {
                 let path = path(&session, &server)?;
                 let all = session.list(Service::Compute, &path, "interfaceAttachments", None)?;
                 context.output.list(&COLUMNS, &all)
             }
-            Self::InterfaceAttach {
+            Self::Attach {
                 net_id,
                 port_id,
                 fixed_ip,
@@ -84,7 +87,7 @@ impl Command {
                 let made = answer["interfaceAttachment"].clone();
                 context.output.list(&COLUMNS, &[made])
             }
-            Self::InterfaceDetach { server, port } => {
+            Self::Detach { server, port } => {
                 let path = format!("{}/{}", path(&session, &server)?, encode(&port));
                 session.delete(Service::Compute, &path)
             }

@@ -83,7 +83,7 @@ pub struct Nic {
     /// Its fixed IP.
     pub address: Ipv4Addr,
     /// Its place among the server's interfaces, from 0: the guest finds it in the same slot after every start.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<u8>,
 }
 

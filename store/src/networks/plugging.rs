@@ -10,7 +10,7 @@ use skybus_model::{
 };
 
 use super::{
-    Port, Scope, binding,
+    Port, Scope, binding, peers,
     ports::{self, BUILD},
     spec::Specs,
     subnets,
@@ -99,6 +99,9 @@ pub async fn bind(
     .execute(tx.conn())
     .await?;
     let port = ports::get(tx.conn(), port.id, Scope::Everything).await?;
+    if let Some(server) = port.server {
+        peers::joined(tx, &port, (server, host)).await?;
+    }
     binding::ensure(tx, &mut Specs::default(), &port, Some(operation), context).await
 }
 

@@ -8,8 +8,10 @@ use serde_json::{Map, Value, json};
 use super::{Numbered, PHYSICAL};
 use crate::{
     arguments::Context,
+    commands::fields,
     failure::Failure,
-    output::{cell::word, table::Column},
+    http::url::encode,
+    output::{Format, cell::word, table::Column, talk},
     session::Service,
 };
 
@@ -21,6 +23,11 @@ pub(crate) enum Command {
     /// The range of addresses is cut into networks of one size. Their VLANs, or VXLANs, are numbered from the
     /// one that is named. Without --vlan and --vxlan each host has a piece of its own of each network.
     Create(Create),
+    /// Show what a host's network worker would change there, without changing it
+    Plan {
+        /// The host
+        host: String,
+    },
 }
 
 /// What to make.
@@ -65,17 +72,42 @@ const COLUMNS: [Column; 6] = [
 impl Command {
     /// Does it.
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self::Create(create) = self;
-        let body = json!({ "networks": create.body() });
+        match self {
+            Self::Create(create) => create.run(context),
+            Self::Plan { host } => plan(context, &host),
+        }
+    }
+}
+
+/// Nothing is printed when all is as it should be, as by the worker's own `--dry-run`.
+fn plan(context: &Context, host: &str) -> Result<(), Failure> {
+    let path = format!("/hosts/{}/network-plan", encode(host));
+    let answer = context.session()?.get(Service::Operator, &path)?;
+    let plan = &answer["plan"];
+    if context.output.format == Format::Json {
+        return context.output.show(&fields(plan), plan);
+    }
+    let changes = plan["changes"].as_array().cloned().unwrap_or_default();
+    let lines = changes.iter().filter_map(Value::as_str);
+    let text: String = lines.map(|line| format!("{line}\n")).collect();
+    if text.is_empty() {
+        talk::say(&format!(
+            "{host} is as it should be; nothing would be changed"
+        ));
+    }
+    context.output.text(&text)
+}
+
+impl Create {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        let body = json!({ "networks": self.body() });
         let answer = context
             .session()?
             .post(Service::Operator, "/networks", &body)?;
         let made = answer["networks"].as_array().cloned().unwrap_or_default();
         context.output.list(&COLUMNS, &made)
     }
-}
 
-impl Create {
     /// What was not said is left out.
     fn body(self) -> Map<String, Value> {
         let numbered = match (self.vlan, self.vxlan) {
