@@ -59,6 +59,10 @@ pub struct Up {
     /// How many of them the first network takes: a power of two
     #[arg(long, value_name = "COUNT", value_parser = network_size)]
     pub network_size: Option<u32>,
+    /// What carries the first network between hosts: local (nothing), flat:PHYSICAL or vxlan:NUMBER; chosen
+    /// once, at the first start
+    #[arg(long, value_name = "SEGMENT", value_parser = cables::first_segment)]
+    pub flat_segment: Option<String>,
     /// Addresses for floating IPs, the external network's, e.g. 172.17.1.0/24; chosen once, at the first start
     #[arg(long, value_name = "CIDR", value_parser = cidr)]
     pub floating_range: Option<String>,
@@ -122,6 +126,9 @@ pub struct Options {
     pub fixed_range: String,
     /// See [`Up::network_size`].
     pub network_size: u32,
+    /// See [`Up::flat_segment`].
+    #[serde(default = "cables::local")]
+    pub flat_segment: String,
     /// See [`Up::floating_range`].
     pub floating_range: String,
     /// See [`Up::public_interface`].
@@ -158,6 +165,7 @@ impl Default for Options {
         Self {
             fixed_range: "10.1.0.0/16".to_owned(),
             network_size: 512,
+            flat_segment: cables::local(),
             floating_range: "172.17.1.0/24".to_owned(),
             public_interface: None,
             virt_type: VirtType::Auto,
@@ -192,6 +200,11 @@ impl Options {
                 &former.network_size,
             )?;
             fixed_once(
+                "--flat-segment",
+                up.flat_segment.as_ref(),
+                &former.flat_segment,
+            )?;
+            fixed_once(
                 "--floating-range",
                 up.floating_range.as_ref(),
                 &former.floating_range,
@@ -201,6 +214,7 @@ impl Options {
         }
         set(&mut options.fixed_range, up.fixed_range.clone());
         set(&mut options.network_size, up.network_size);
+        set(&mut options.flat_segment, up.flat_segment.clone());
         set(&mut options.floating_range, up.floating_range.clone());
         set(
             &mut options.public_interface,

@@ -147,3 +147,20 @@ fn the_apis_listen_where_other_machines_are_told_to_look_for_them() {
     let text = Options::chosen(&elsewhere, None).unwrap_err().to_string();
     assert!(text.contains("--listen 0.0.0.0:1"), "{text}");
 }
+
+#[test]
+fn what_carries_the_first_network_is_chosen_once() {
+    for bad in ["vlan", "flat", "flat:a b", "vxlan:0", "vxlan:x", "local:1"] {
+        let said = refusal(&["--flat-segment", bad]);
+        assert!(
+            said.contains("use 1 to") || said.contains("give local"),
+            "{said}"
+        );
+    }
+    let first = Options::chosen(&up(&["--flat-segment", "vxlan:7"]), None).unwrap();
+    assert_eq!(first.flat_segment, "vxlan:7");
+    assert_eq!(Options::chosen(&up(&[]), Some(&first)).unwrap(), first);
+    let other = up(&["--flat-segment", "flat:trunk"]);
+    assert!(Options::chosen(&other, Some(&first)).is_err());
+    assert_eq!(Options::default().flat_segment, "local");
+}

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
-use skybus_model::segment::{NotASegment, PhysicalNetwork};
+use skybus_model::segment::{NotASegment, PhysicalNetwork, Vni};
 
 use super::interface;
 use crate::Error;
@@ -37,6 +37,32 @@ pub fn tunnel(text: &str) -> Result<Ipv4Addr, String> {
         return Err("give an address under which other hosts reach this one".to_owned());
     }
     Ok(address)
+}
+
+/// What carries the first network when nobody said: nothing.
+pub fn local() -> String {
+    "local".to_owned()
+}
+
+/// A segment in a word, as the API server's configuration has it.
+///
+/// # Errors
+/// What it should look like.
+pub fn first_segment(text: &str) -> Result<String, String> {
+    let form = "give local, flat:PHYSICAL or vxlan:NUMBER, e.g. flat:physnet1";
+    let fits = |error: NotASegment| error.to_string();
+    match text.split_once(':') {
+        None if text == local() => {}
+        Some(("flat", physical)) => {
+            physical.parse::<PhysicalNetwork>().map_err(fits)?;
+        }
+        Some(("vxlan", number)) => {
+            let number: u32 = number.parse().map_err(|_| form)?;
+            Vni::try_from(number).map_err(fits)?;
+        }
+        _ => return Err(form.to_owned()),
+    }
+    Ok(text.to_owned())
 }
 
 /// All that was named, in place of what was before; nothing when nothing was.

@@ -56,6 +56,7 @@ struct Bootstrap<'a> {
     demo_password: &'a str,
     fixed_range: &'a str,
     network_size: u32,
+    flat_segment: &'a str,
     floating_range: &'a str,
 }
 
@@ -168,6 +169,7 @@ fn text(data: &DataDir, cloud: &Cloud, role: &str) -> Result<String, toml::ser::
                 demo_password: &secrets.demo_password,
                 fixed_range: &options.fixed_range,
                 network_size: options.network_size,
+                flat_segment: &options.flat_segment,
                 floating_range: &options.floating_range,
             },
             reach: broker::public_url(cloud).map(|broker| Reach {
