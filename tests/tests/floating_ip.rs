@@ -1,9 +1,10 @@
 //! A machine gets an address of the outside: with the right rule it is logged in to from another machine, and
 //! without the rule, or without the address, it is not.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, process::Command, time::Duration};
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 use skybus_tests::{
     cloud::Cloud,
     guest,
@@ -39,6 +40,8 @@ fn a_machine_is_reached_from_outside_while_it_has_an_address_there() -> Result<(
     let seen = reached(&outside, address, &key, "echo $SSH_CLIENT")?;
     ensure!(seen.starts_with("203.0.113.254 "), "the guest saw {seen}");
 
+    the_way_in_comes_back(&cloud, &outside, address, &key)?;
+
     let no_rule = [&["secgroup-delete-rule"], &LOGINS[..]].concat();
     cloud.skybus(&no_rule)?.ok()?;
     not_reached(&outside, address, &key)?;
@@ -63,6 +66,41 @@ fn a_machine_is_reached_from_outside_while_it_has_an_address_there() -> Result<(
         Footprint::now()?.must_equal(&before)?;
     }
     Ok(())
+}
+
+/// Somebody takes the route away by hand: the host's worker says what it would do about it, and does it.
+fn the_way_in_comes_back(
+    cloud: &Cloud,
+    outside: &Outside,
+    address: &str,
+    key: &Path,
+) -> Result<()> {
+    let host = cloud.hosts()?.pop().context("the cloud has a host")?;
+    let plan = || {
+        let ran = cloud.skybus(&["-f", "json", "admin", "network", "plan", &host])?;
+        let changes = ran.json()?["changes"].clone();
+        anyhow::Ok(changes.as_array().context("a list of changes")?.clone())
+    };
+    // It may be mended between two looks.
+    wait::until("a plan to mend the route", SOON, || {
+        let route = ["route", "delete", address];
+        let _mended_already = Command::new("ip").args(route).output()?;
+        Ok(plan()?
+            .iter()
+            .any(|line| names(line, address))
+            .then_some(()))
+    })?;
+    wait::until("nothing left to be done", SOON, || {
+        Ok(plan()?.is_empty().then_some(()))
+    })?;
+    reached(outside, address, key, "true")?;
+    let nowhere = cloud.skybus(&["admin", "network", "plan", "nowhere"])?;
+    ensure!(nowhere.code != 0, "{nowhere:?}");
+    Ok(())
+}
+
+fn names(line: &Value, address: &str) -> bool {
+    line.as_str().is_some_and(|line| line.contains(address))
 }
 
 fn boot(cloud: &Cloud, image: &Path, key: &Path) -> Result<()> {
