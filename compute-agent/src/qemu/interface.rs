@@ -110,7 +110,18 @@ fn text(value: &Value) -> String {
 /// # Errors
 /// When QEMU does not answer.
 pub async fn prepare(machine: &Machine, nic: &Nic) -> Result<(), Fault> {
-    disconnect(machine, &cable(nic.port)).await
+    let cable = cable(nic.port);
+    disconnect(machine, &cable).await?;
+    close(machine, &cable).await
+}
+
+/// Has QEMU close an end of a cable that it was given and has not used. There being none is fine.
+async fn close(machine: &Machine, cable: &str) -> Result<(), Fault> {
+    let end = json!({ "fdname": cable });
+    match machine.monitor().execute("closefd", end).await {
+        Ok(_) | Err(qmp::Error::Refused { .. }) => Ok(()),
+        Err(error) => Err(refused(error)),
+    }
 }
 
 /// Gives the machine an interface whose cable ends in `tap`.
@@ -121,10 +132,10 @@ pub async fn plug(machine: &Machine, nic: &Nic, tap: OwnedFd) -> Result<(), Faul
     let (monitor, cable) = (machine.monitor(), cable(nic.port));
     monitor.give(&cable, tap).await.map_err(refused)?;
     let network = json!({ "type": "tap", "id": cable, "fd": cable });
-    monitor
-        .execute("netdev_add", network)
-        .await
-        .map_err(refused)?;
+    if let Err(error) = monitor.execute("netdev_add", network).await {
+        close(machine, &cable).await?;
+        return Err(refused(error));
+    }
     fault::hit(Point::ComputeCabled, "");
     let mut new = json!({ "driver": "virtio-net-pci", "id": device(nic.port), "netdev": cable,
         "mac": nic.mac, "romfile": "" });

@@ -90,10 +90,11 @@ pub fn accept(state: ServerState, request: Request) -> Result<ServerState, Confl
     })
 }
 
-/// What is being done when a server's interfaces change, where they can.
+/// What is being done when a server's interfaces change, where they can. A guest that is held, for want of room
+/// on its host's disk, can let go of nothing.
 fn plugged(vm: VmState, task: Task) -> Result<Task, Conflict> {
     match vm {
-        VmState::Active | VmState::Stopped | VmState::Paused => Ok(task),
+        VmState::Active | VmState::Stopped => Ok(task),
         vm => Err(Conflict::NotFrom(vm)),
     }
 }

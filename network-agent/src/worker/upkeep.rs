@@ -3,10 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use skybus_model::{HostName, id::NetworkId, server::spec};
+use skybus_model::{HostName, id::NetworkId, segment::SegmentKind, server::spec};
 
 use super::Worker;
-use crate::{metadata::Proxy, record::Records};
+use crate::{
+    metadata::Proxy,
+    record::{NetworkRecord, Records},
+};
 
 impl Worker {
     /// Every network of every host that this process speaks for.
@@ -65,6 +68,12 @@ impl Worker {
 
     /// Compares everything with the host and repairs what drifted.
     pub(super) async fn compare(&mut self, doomed: &BTreeSet<String>) {
+        // After a reboot all is made anew: who may send into a tunnel is settled before the tunnel is there.
+        let is_tunnel = |record: &NetworkRecord| record.spec.segment.kind() == SegmentKind::Vxlan;
+        let mut records = self.records.values();
+        if records.any(|records| records.networks.values().any(is_tunnel)) {
+            self.repair_host().await;
+        }
         for (host, network) in self.places() {
             self.repair(&host, network, doomed).await;
         }

@@ -10,7 +10,7 @@ use skybus_model::{
     id::{PortId, ServerId},
     message::Context,
     operation::{Hop, OperationKind, Step},
-    server::{Conflict, MOST_INTERFACES, Request, ServerState, Task, transition},
+    server::{Conflict, Desired, MOST_INTERFACES, Power, Request, ServerState, Task, transition},
 };
 
 use super::{
@@ -239,6 +239,10 @@ pub(super) async fn turn_back(
         _ => plugging::turn(tx, server.id, Plug::Goes, Plug::Stays).await?,
     }
     servers::count_interfaces(tx, server.id).await?;
+    // What undoes this must not start a guest that has ended meanwhile.
+    if matches!(server.power, Power::Shutdown | Power::Crashed) {
+        server.desired = Desired::Stopped;
+    }
     server.generation = server.generation.next();
     operation.generation = server.generation;
     operation.attempts += 1;
@@ -251,7 +255,8 @@ pub(super) async fn turn_back(
 }
 
 /// Nobody answers, or it cannot even be undone: it ends. A port that came is free at once; one that should go
-/// stays, unless its machine has let go of it. The host learns of it when it shows what it has.
+/// stays, unless its machine has let go of it: then it is done, whatever the network worker says. The host
+/// learns of it when it shows what it has.
 pub(super) async fn give_up(
     tx: &mut Tx,
     server: &mut Server,
@@ -259,11 +264,20 @@ pub(super) async fn give_up(
     fault: Fault,
 ) -> Result<()> {
     let fault = operation.fault.take().unwrap_or(fault);
+    let goes = plugging::of(tx, server.id, Plug::Goes).await?;
+    let is_done = operation.kind == OperationKind::DetachInterface
+        && !is_turned_back(operation)
+        && goes.iter().any(|port| port.leaving);
     forget(tx, server, operation).await?;
-    rest(tx, server, transition::fail(server.state)).await?;
-    operation.end(Step::Failed, Some(fault));
+    let seen = transition::observe(transition::fail(server.state), server.power);
+    rest(tx, server, seen).await?;
+    let (step, fault, phase) = match is_done {
+        true => (Step::Done, None, "end"),
+        false => (Step::Failed, Some(fault), "error"),
+    };
+    operation.end(step, fault);
     operations::save(tx, operation).await?;
-    let kind = event(operation.kind, "error");
+    let kind = event(operation.kind, phase);
     announce::server(tx, server, &kind, &operation.context).await
 }
 

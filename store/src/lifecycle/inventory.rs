@@ -210,7 +210,8 @@ pub async fn ports(
         let current = !port.leaving && inventory.order.is_news(port.order, Timestamp::now());
         match has.map(|fact| fact.generation) {
             Some(heard) if heard > port.generation => behind.push((port, heard)),
-            Some(heard) if heard == port.generation => {}
+            // One that counts as down and is there was cut off for a while: its host says so when it is asked.
+            Some(heard) if heard == port.generation && port.status != ports::DOWN => {}
             _ if current && !room.take(tx).await? => repairs.held += 1,
             _ if current => {
                 binding::ensure(tx, &mut specs, &port, None, context).await?;

@@ -75,7 +75,7 @@ pub async fn one_at_a_time(tx: &mut Tx, project: ProjectId) -> Result<()> {
 pub async fn take(tx: &mut Tx, project: ProjectId) -> Result<Option<NetworkId>> {
     loop {
         let first = sqlx::query(
-            "SELECT n.id, s.id AS subnet FROM networks n LEFT JOIN subnets s ON s.network = n.id \
+            "SELECT n.id, s.id AS subnet FROM networks n JOIN subnets s ON s.network = n.id \
              WHERE n.waits > 0 ORDER BY n.waits, n.created_at, n.id LIMIT 1",
         )
         .fetch_optional(tx.conn())
@@ -85,9 +85,7 @@ pub async fn take(tx: &mut Tx, project: ProjectId) -> Result<Option<NetworkId>> 
         };
         let id: NetworkId = row.word("id")?;
         // As whoever deletes it: the subnet first.
-        if let Some(subnet) = row.maybe_word("subnet")? {
-            subnets::lock(tx, subnet).await?;
-        }
+        subnets::lock(tx, row.word("subnet")?).await?;
         if used(tx, id).await? {
             give(tx, id, project).await?;
             return Ok(Some(id));

@@ -1,7 +1,7 @@
 //! The ends of a VXLAN: the tunnel addresses of the hosts that have ports of it.
 //!
 //! All of them are told to each. When a host gets its first port of a network, loses its last, or its address
-//! changes, the network has a new revision, and one port of each other host is marked to be told again
+//! changes, the network has a new revision, and the ports of the other hosts are marked to be told again
 //! ([`super::refresh`]). Whoever calls these has locked the network's subnet before the rows of its ports.
 
 use std::net::Ipv4Addr;
@@ -110,12 +110,13 @@ pub(crate) async fn moved(tx: &mut Tx, host: &HostName) -> Result<()> {
     Ok(())
 }
 
-/// A new revision, of which one port on each host other than `but` is told.
+/// A new revision, of which the hosts other than `but` are told. With all of their ports: one alone may be taken
+/// away before its host was told.
 async fn changed(tx: &mut Tx, network: NetworkId, but: &str) -> Result<()> {
     network::revise(tx, network).await?;
     sqlx::query(
-        "UPDATE ports SET stale = 1 WHERE id IN (SELECT MIN(id) FROM ports \
-         WHERE network = $1 AND host IS NOT NULL AND host <> $2 AND leaving = 0 GROUP BY host)",
+        "UPDATE ports SET stale = 1 \
+         WHERE network = $1 AND host IS NOT NULL AND host <> $2 AND leaving = 0",
     )
     .bind(network.to_string())
     .bind(but.to_owned())

@@ -52,9 +52,7 @@ pub(super) const fn states_in(task: Task) -> &'static [VmState] {
         Task::PoweringOff => &[VmState::Active, VmState::Paused, VmState::Error],
         Task::PoweringOn => &[VmState::Stopped],
         Task::Rebooting => &[VmState::Active],
-        Task::AttachingInterface | Task::DetachingInterface => {
-            &[VmState::Active, VmState::Stopped, VmState::Paused]
-        }
+        Task::AttachingInterface | Task::DetachingInterface => &[VmState::Active, VmState::Stopped],
         Task::RebootingHard => &[
             VmState::Active,
             VmState::Stopped,
