@@ -137,25 +137,35 @@ pub async fn withdraw(
             ports::release(tx, &port).await?;
             continue;
         };
-        let generation: i64 = sqlx::query_scalar(
-            "UPDATE ports SET stale = 0, leaving = 1, generation = generation + 1 - leaving, \
-             updated_at = $2 WHERE id = $1 RETURNING generation",
-        )
-        .bind(port.id.to_string())
-        .bind(Timestamp::now().micros())
-        .fetch_one(tx.conn())
-        .await?;
-        let generation = Generation(generation);
-        let command = PortRemove {
-            operation,
-            port: port.id,
-            network: port.network,
-            generation,
-        };
-        tx.send(Outgoing::to_host(&host, &command, context)).await?;
+        ask_to_leave(tx, &port, &host, operation, context).await?;
         asked += 1;
     }
     Ok(asked)
+}
+
+/// Asks a host to take a port away, whose row stays until it says that the port is gone.
+pub(super) async fn ask_to_leave(
+    tx: &mut Tx,
+    port: &Port,
+    host: &HostName,
+    operation: Option<OperationId>,
+    context: &Context,
+) -> Result<()> {
+    let generation: i64 = sqlx::query_scalar(
+        "UPDATE ports SET stale = 0, leaving = 1, generation = generation + 1 - leaving, \
+         updated_at = $2 WHERE id = $1 RETURNING generation",
+    )
+    .bind(port.id.to_string())
+    .bind(Timestamp::now().micros())
+    .fetch_one(tx.conn())
+    .await?;
+    let command = PortRemove {
+        operation,
+        port: port.id,
+        network: port.network,
+        generation: Generation(generation),
+    };
+    tx.send(Outgoing::to_host(host, &command, context)).await
 }
 
 /// What became of a host's report.

@@ -139,22 +139,7 @@ pub async fn withdraw(
             ports::release(tx, &port).await?;
             continue;
         };
-        let generation: i64 = sqlx::query_scalar(
-            "UPDATE ports SET stale = 0, leaving = 1, generation = generation + 1 - leaving, \
-             updated_at = $2 WHERE id = $1 RETURNING generation",
-        )
-        .bind(port.id.to_string())
-        .bind(Timestamp::now().micros())
-        .fetch_one(tx.conn())
-        .await?;
-        tell_to_remove(
-            tx,
-            &port,
-            &host,
-            (Generation(generation), operation),
-            context,
-        )
-        .await?;
+        binding::ask_to_leave(tx, &port, &host, Some(operation), context).await?;
         asked += 1;
     }
     Ok(asked)
